@@ -18,6 +18,7 @@ from wri_conformance.peers import (
     greeting,
     parse_greeting,
 )
+from wri_conformance.probe import PATIENCE, Missing, address, probe, security
 from wri_conformance.runs import Run, StartError
 from wri_conformance.scenario import Scenario, Step
 from wri_conformance.service import KeyPair
@@ -26,8 +27,6 @@ from wri_conformance.trace import Trace, readable
 from wri_conformance.verdict import Result, Verdict, of_failure
 
 REPLY = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
-PROBE = 2.0  # seconds for one probe; a reply takes 0.2 s at most where it was measured
-PROBES = 3
 HANDSHAKE = 3.0  # seconds; a CURVE handshake on loopback took some milliseconds
 _SUBSCRIBED = 0.3  # seconds for a subscription to arrive, which nothing confirms
 _BEYOND_BOUND = 4  # a reply is waited for that many times the bound, so that it can be measured
@@ -47,10 +46,6 @@ class _Seen:
     shown: Any = None
 
 
-class _Missing(Exception):  # noqa: N818 - not an error of the suite: evidence that is not there
-    """What a step needs is not there, by the implementation's fault."""
-
-
 @define
 class Player:
     """The state of one scenario while it is played."""
@@ -58,6 +53,7 @@ class Player:
     scenario: Scenario
     specification: Specification
     run: Run
+    begin: Callable[[], object]
     other: Callable[[], Run]
     scale: float = 1.0
     trace: Trace = field(factory=Trace)
@@ -81,8 +77,8 @@ class Player:
             "workflow": self.run.workflow,
             "run_dir": str(self.run.run_dir),
         }
-        cause = ""
         try:
+            cause = self._begin()
             for step in self.scenario.steps:
                 if cause:
                     results += self._unreached(step, cause)
@@ -93,7 +89,7 @@ class Player:
                     cause = str(error)
                     results += self._unreached(step, cause)
                     continue
-                except (_Missing, LookupError) as error:
+                except (Missing, LookupError) as error:
                     seen = _Seen(why=str(error).strip("'\""))
                 if seen.seconds is None and isinstance(seen.body, dict):
                     seen.seconds = seen.body.get("seconds")
@@ -103,6 +99,13 @@ class Player:
         finally:
             self.close()
         return results
+
+    def _begin(self) -> str:
+        try:
+            self.begin()
+        except StartError as error:
+            return str(error)
+        return ""
 
     def close(self) -> None:
         """Close every connection of the scenario."""
@@ -199,7 +202,7 @@ class Player:
             self._context,
             name,
             spec.get("socket", "REQ"),
-            self._address(run, spec.get("to", "request")),
+            address(run, spec.get("to", "request")),
             security,
             self.trace,
             correlate=spec.get("correlate", False),
@@ -211,14 +214,6 @@ class Player:
         if outcome == "succeeded" and peer.kind == "SUB":
             time.sleep(_SUBSCRIBED * self.scale)
         return _Seen({"handshake": outcome, "events": list(peer.events)})
-
-    def _address(self, run: Run, port_name: str) -> str:
-        port = run.port(port_name)
-        if port is None or not run.host:
-            raise _Missing(
-                f"the contact file of {run.workflow} names no host and {port_name} port"
-            )
-        return f"tcp://{run.host}:{port}"
 
     def _client_key(self, run: Run, source: Any) -> KeyPair:
         if source == "unknown":
@@ -234,7 +229,7 @@ class Player:
     def _own_key(keys: Mapping[str, KeyPair]) -> KeyPair:
         pair = keys.get("client.key_secret")
         if pair is None or pair.secret is None:
-            raise _Missing("there is no key pair in .service/client.key_secret")
+            raise Missing("there is no key pair in .service/client.key_secret")
         return pair
 
     def _server_key(self, run: Run, source: Any) -> bytes:
@@ -247,11 +242,8 @@ class Player:
         else:
             keys = run.keys
         if "server.key" not in keys:
-            raise _Missing("there is no public key in .service/server.key")
+            raise Missing("there is no public key in .service/server.key")
         return keys["server.key"].public
-
-    def _own_security(self, run: Run) -> Security:
-        return Security("CURVE", self._client_key(run, "own"), self._server_key(run, "own"))
 
     def _peer(self, step: Step) -> Peer:
         name = step.spec.get("peer", "main")
@@ -261,8 +253,8 @@ class Player:
                 self._context,
                 name,
                 "REQ",
-                self._address(run, "request"),
-                self._own_security(run),
+                address(run, "request"),
+                security(run),
                 self.trace,
             )
         return self._peers[name]
@@ -321,8 +313,14 @@ class Player:
         seen = _Seen(message=reply.describe(), seconds=reply.seconds)
         if peer.kind == "SUB":
             topic = reply.frames[0].decode("utf-8", "replace") if reply.frames else ""
-            text = reply.frames[1].decode("utf-8", "replace") if len(reply.frames) > 1 else None
-            seen.body = {"topic": topic, "text": text, "frames": len(reply.frames)}
+            payload = reply.frames[1] if len(reply.frames) > 1 else b""
+            text = payload.decode("utf-8", "replace")
+            seen.body = {
+                "topic": topic,
+                "text": text,
+                "utf8": text.encode() == payload,
+                "frames": len(reply.frames),
+            }
             return seen
         try:
             seen.body = reply.json()
@@ -330,6 +328,9 @@ class Player:
             seen.why = f"the reply is not JSON: {error}"
             seen.shown = readable(reply.body)
             return seen
+        data = seen.body.get("data") if isinstance(seen.body, dict) else None
+        if isinstance(data, list) and all(isinstance(item, str) for item in data):
+            seen.message["data_sorted"] = data == sorted(data)
         if len(reply.body) > 4096:  # noqa: PLR2004 - more would drown a report
             seen.shown = readable(reply.body)
         return seen
@@ -354,16 +355,16 @@ class Player:
             if witness not in self._heard:
                 return _Seen(why=f"silence proves nothing: {witness} heard nothing either")
             return _Seen(None)
-        probe = self.probe(self._of(step))
-        if not probe["alive"]:
-            return _Seen(why=f"silence proves nothing: {probe['why']}")
+        sign = probe(self._of(step), self.trace, patience=PATIENCE * self.scale)
+        if not sign["alive"]:
+            return _Seen(why=f"silence proves nothing: {sign['why']}")
         return _Seen(None)
 
     def _receive(self, step: Step) -> _Seen:
         spec = step.spec["receive"]
         name = step.spec.get("peer", "main")
         if name not in self._peers:
-            raise _Missing(f"{name} has no connection")
+            raise Missing(f"{name} has no connection")
         peer = self._peers[name]
         if "silence" in step.spec:
             return self._silence(step, peer)
@@ -399,7 +400,7 @@ class Player:
         run = self._of(step)
         port = run.port(spec.get("to", "request"))
         if port is None:
-            raise _Missing(f"the contact file names no {spec.get('to', 'request')} port")
+            raise Missing(f"the contact file names no {spec.get('to', 'request')} port")
         seen: dict[str, Any] = {}
         for number in range(spec.get("connections", 1)):
             tcp = Tcp(f"tcp-{number + 1}", self.trace)
@@ -459,51 +460,18 @@ class Player:
         return _Seen({"leaks": list(self._leaks)})
 
     def _alive(self, step: Step) -> _Seen:
-        probe = self.probe(self._of(step), step.spec.get("bound"))
-        if not probe["alive"]:
-            return _Seen(why=probe["why"])
-        return _Seen(probe, seconds=probe["seconds"])
-
-    def probe(self, run: Run, bound: float | None = None) -> dict[str, Any]:
-        """Ask for `api` on fresh connections; {alive, tries, seconds, why}.
-
-        Only a list with `api` in it counts as a sign of life.
-        """
-        tries = PROBES if bound is None else 1
-        patience = PROBE * self.scale if bound is None else bound * _BEYOND_BOUND
-        began = time.monotonic()
-        why = ""
-        for number in range(1, tries + 1):
-            peer = Peer.open(
-                self._context,
-                f"probe-{number}",
-                "REQ",
-                self._address(run, "request"),
-                self._own_security(run),
-                self.trace,
-            )
-            try:
-                peer.send([b'{"command": "api", "args": {}}'])
-                reply = peer.receive(patience)
-                if reply is None:
-                    why = (
-                        f"the server does not answer `api` any more: {number} fresh "
-                        f"connections, {patience:g} s each (handshake: {peer.handshake()})"
-                    )
-                    continue
-                if _is_api(reply):
-                    seconds = round(time.monotonic() - began, 3)
-                    return {"alive": True, "tries": number, "seconds": seconds}
-                why = f"`api` is answered wrongly: {readable(reply.body)}"
-            finally:
-                peer.close()
-        return {"alive": False, "tries": tries, "why": why}
+        run = self._of(step)
+        if "bound" in step.spec:
+            sign = probe(run, self.trace, tries=1, patience=self._patience(step))
+        else:
+            sign = probe(run, self.trace, patience=PATIENCE * self.scale)
+        return _Seen(sign) if sign["alive"] else _Seen(why=sign["why"])
 
     def _load(self, step: Step) -> _Seen:
         run = self._of(step)
-        keys = self._own_security(run)
+        keys = security(run)
         seen = crowd.load(
-            self._address(run, "request"),
+            address(run, "request"),
             lambda: keys,
             step.spec["load"],
             self._patience(step) + step.spec["load"].get("suspended", 0),
@@ -515,15 +483,15 @@ class Player:
 
     def _flood(self, step: Step) -> _Seen:
         run = self._of(step)
-        keys = self._own_security(run)
+        keys = security(run)
         flood = crowd.Flood(
-            self._address(run, "request"), [keys] * step.spec["flood"]["clients"]
+            address(run, "request"), [keys] * step.spec["flood"]["clients"]
         )
         flood.start()
         self._floods.append(flood)
         time.sleep(0.5)
         if not flood.answered:
-            raise _Missing("none of the clients of the flood was answered")
+            raise Missing("none of the clients of the flood was answered")
         return _Seen({"answered": flood.answered})
 
     def _put(self, step: Step) -> _Seen:
@@ -535,14 +503,6 @@ class Player:
     def _wait(self, step: Step) -> _Seen:
         time.sleep(step.spec["wait"])
         return _Seen({"done": True})
-
-
-def _is_api(reply: Reply) -> bool:
-    try:
-        body = reply.json()
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(body, dict) and isinstance(body.get("data"), list) and "api" in body["data"]
 
 
 def frames_of(spec: Mapping[str, Any]) -> list[bytes]:

@@ -104,6 +104,11 @@ class Run:
         )
 
     @property
+    def started(self) -> bool:
+        """Whether a start command was given."""
+        return self._child is not None
+
+    @property
     def run_dir(self) -> Path:
         """The run directory of the workflow."""
         return self.home / "cylc-run" / self.workflow

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import field, frozen
 
 from wri.data import root
-from wri_conformance import documents, expect
+from wri_conformance import documents, expect, schemas
 from wri_conformance.mistakes import Mistake
 from wri_conformance.specification import Specification
 from wri_conformance.specification import load as load_specification
@@ -128,6 +128,8 @@ def load(path: Path, base: Path, specification: Specification) -> Iterator[Scena
     for case, variables in cases.items():
         try:
             steps = expect.substitute(document["steps"], variables)
+            _verify_substituted(path, document["steps"], steps, case)
+            _verify_steps(path, steps, document.get("server", "shared"), specification)
             title = expect.substitute(document["title"], variables)
         except KeyError as error:
             raise _mistake(
@@ -173,9 +175,21 @@ def _verify(document: Mapping[str, Any], path: Path, specification: Specificatio
         raise _mistake(
             path, f"there is no fixture {fixture!r}", "see conformance/fixtures", ["fixture"]
         )
+
+
+def _verify_steps(
+    path: Path, steps: list[Any], server: str, specification: Specification
+) -> None:
     saved = {"run"}
     seen: set[tuple[str, str]] = set()
-    for number, step in enumerate(document["steps"]):
+    for number, step in enumerate(steps):
+        if server == "shared" and ({"control", "put", "flood"} & set(step) or "run" in step):
+            raise _mistake(
+                path,
+                "the step acts on a server that other scenarios share",
+                "add server: own",
+                ["steps", number],
+            )
         expectations = [*step.get("expect", {}).items(), *step.get("message", {}).items()]
         for requirement, schema in expectations:
             place = ["steps", number, "expect" if requirement in step.get("expect", {}) else "message"]
@@ -200,6 +214,23 @@ def _verify(document: Mapping[str, Any], path: Path, specification: Specificatio
             saved.add(step["save"])
     if not seen:
         raise _mistake(path, "the scenario checks nothing", "add expect: to a step", ["steps"])
+
+
+def _verify_substituted(
+    path: Path, before: list[Any], after: list[Any], case: str
+) -> None:
+    """The schema was applied to the variables' names; it holds for their values as well."""
+    for number, (template, step) in enumerate(zip(before, after, strict=True)):
+        if step == template:
+            continue
+        errors = list(schemas.named("scenario.json#/$defs/step").iter_errors(step))
+        if errors:
+            raise _mistake(
+                path,
+                f"with the variables of the case {case!r}: {schemas.explain(errors)}",
+                "correct the matrix, or the step that uses it",
+                ["steps", number],
+            )
 
 
 def _verify_expectation(
