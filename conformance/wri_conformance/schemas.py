@@ -156,7 +156,11 @@ def _of_type(value: Any, wanted: Any) -> str:
 
 
 def _without(value: Any, unwanted: Any) -> str:
-    if isinstance(unwanted, Mapping) and set(unwanted) == {"required"}:
+    if (
+        isinstance(value, Mapping)
+        and isinstance(unwanted, Mapping)
+        and set(unwanted) == {"required"}
+    ):
         return f"has the member {_list(unwanted['required'])}, which must not be there"
     return f"{_show(value)} matches what it must not: {_show(unwanted)}"
 
