@@ -65,7 +65,7 @@ def _carry_out(endpoints: Mapping[str, Endpoint], request: Request) -> bytes:
     except LocalProtocolError:
         _log.exception("the result of the endpoint %s cannot be sent", request.command)
         complaint = f"the result of the endpoint '{request.command}' cannot be sent as JSON"
-    except Exception:
+    except Exception:  # noqa: BLE001 - an endpoint must not end the server
         # Its text may show the inside of the server (RES-6): it goes to the log only.
         _log.exception("the endpoint %s failed", request.command)
         complaint = f"the endpoint '{request.command}' failed; the server's log says why"

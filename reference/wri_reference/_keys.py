@@ -55,8 +55,9 @@ def parse_pair(text: bytes) -> KeyPair:
 def authenticate(request: Sequence[bytes], authorised: Collection[bytes]) -> list[bytes]:
     """Answer a ZAP request: 200 for CURVE with an authorised key, 400 for all else.
 
-    `authorised` holds public keys of 32 bytes. libzmq asks this about each connection before its handshake ends (SEC-11 to SEC-18); that
-    the peer owns the secret key of the public key that it shows, libzmq has proved itself.
+    `authorised` holds public keys of 32 bytes. libzmq asks this about each connection before
+    its handshake ends (SEC-11 to SEC-18); that the peer owns the secret key of the public key
+    that it shows, libzmq has proved itself.
     """
     identity = request[1] if len(request) > 1 else b""
     if (

@@ -19,7 +19,7 @@ from zmq.utils import z85
 
 from wri_reference import _contact, _keys, _process
 from wri_reference._dispatch import Endpoint, describe, dispatch, expose, exposed
-from wri_reference._errors import LocalProtocolError, RemoteProtocolError, StartError
+from wri_reference._errors import RemoteProtocolError, StartError
 from wri_reference._messages import CYLC_VERSION, quote
 from wri_reference._rundir import RunDirectory, write_file
 
@@ -74,7 +74,7 @@ class WorkflowRuntimeServer:
         self._queue: deque[tuple[bytes, bytes]] = deque()
         self._reason: str | None = None
         self._awake, self._wake = socket.socketpair()
-        self._wake.setblocking(False)  # noqa: FBT003
+        self._wake.setblocking(False)
         self.register_endpoints()
 
     # -- endpoints ------------------------------------------------------------------------
