@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -122,14 +123,16 @@ class Run:
     def environment(self) -> dict[str, str]:
         """The environment of every process of the implementation."""
         values = environment(self.manifest, self.home, self.workshop.token, self.path)
-        return {name: self._fill(value) for name, value in values.items()}
+        return {name: self.fill(value) for name, value in values.items()}
 
-    def _fill(self, text: str) -> str:
+    def fill(self, text: str) -> str:
+        """Replace {workflow}, {run_dir}, {home}, {fixture} and {python} in a text."""
         for name, value in {
             "{workflow}": self.workflow,
             "{run_dir}": str(self.run_dir),
             "{home}": str(self.home),
             "{fixture}": self.fixture,
+            "{python}": sys.executable,
         }.items():
             text = text.replace(name, value)
         return text
@@ -165,7 +168,7 @@ class Run:
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
         start = self.manifest.start
-        command = [self._fill(part) for part in start.get(self.state, start["paused"])]
+        command = [self.fill(part) for part in start.get(self.state, start["paused"])]
         self._starts += 1
         program = shutil.which(command[0], path=self.environment["PATH"])
         if program is None:
@@ -226,7 +229,7 @@ class Run:
     def command(self) -> list[str]:
         """The start command, as a person would type it."""
         start = self.manifest.start
-        return [self._fill(part) for part in start.get(self.state, start["paused"])]
+        return [self.fill(part) for part in start.get(self.state, start["paused"])]
 
     def _read_keys(self) -> None:
         self.keys = {
@@ -278,7 +281,7 @@ class Run:
         began = time.monotonic()
         if isinstance(self.manifest.stop, tuple):
             subprocess.run(
-                [self._fill(part) for part in self.manifest.stop],
+                [self.fill(part) for part in self.manifest.stop],
                 env=self.environment,
                 cwd=self.home,
                 capture_output=True,
