@@ -11,6 +11,7 @@ from attrs import define, field
 
 from wri_conformance import expect
 from wri_conformance.peers import Peer, Reply, Security
+from wri_conformance.probe import API_REQUEST
 from wri_conformance.trace import Trace
 
 _HANDSHAKES = 10.0  # seconds for all of them; a hundred CURVE handshakes took 0.3 s
@@ -143,7 +144,7 @@ class Flood:
         poller = zmq.Poller()
         quiet = Trace()
         peers: dict[Any, Peer] = {}
-        request = [json.dumps({"command": "api", "args": {}}).encode()]
+        request = [API_REQUEST]
         for number, security in enumerate(self.security):
             peer = Peer.open(
                 context, f"flood-{number}", "DEALER", self.address, security, quiet

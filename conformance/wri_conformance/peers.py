@@ -167,6 +167,10 @@ class Peer:
         self._sent.append((time.monotonic(), prefix))
         self.socket.send_multipart([*prefix, *body], flags=zmq.NOBLOCK)
 
+    def forget(self) -> None:
+        """Expect no reply to what was sent so far."""
+        self._sent.clear()
+
     def receive(self, seconds: float) -> Reply | None:
         """Return what arrives within so many seconds, or None."""
         if not self.socket.poll(int(seconds * 1000)):

@@ -18,7 +18,7 @@ from wri_conformance.peers import (
     greeting,
     parse_greeting,
 )
-from wri_conformance.probe import PATIENCE, Missing, address, probe, security
+from wri_conformance.probe import API_REQUEST, PATIENCE, Missing, address, probe, security
 from wri_conformance.runs import Run, StartError
 from wri_conformance.scenario import Scenario, Step
 from wri_conformance.service import KeyPair
@@ -210,6 +210,8 @@ class Player:
             stingy=spec.get("stingy", False),
         )
         self._peers[name] = peer
+        if spec.get("ask"):
+            peer.send([API_REQUEST])
         outcome = peer.handshake(HANDSHAKE * self.scale)
         if outcome == "succeeded" and peer.kind == "SUB":
             time.sleep(_SUBSCRIBED * self.scale)
@@ -348,6 +350,7 @@ class Player:
             if seen.body is NOTHING:
                 seen.body = {"reply": seen.shown}
             return seen
+        peer.forget()
         if peer.kind == "REQ":
             self._drop(peer)
         witness = step.spec.get("witness")

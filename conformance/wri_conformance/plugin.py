@@ -266,7 +266,7 @@ class Suite:
         """Show warnings, known failures and inconclusive checks as what they are."""
         return terminal.status(report)
 
-    def pytest_report_header(self) -> list[str]:
+    def pytest_report_collectionfinish(self) -> list[str]:
         """Say what is tested against what."""
         return terminal.header(self.report)
 

@@ -11,6 +11,7 @@ from wri_conformance.trace import Trace, readable
 
 PATIENCE = 2.0  # seconds for one try; a reply took 0.2 s where it was measured
 TRIES = 3
+API_REQUEST = b'{"command": "api", "args": {}}'
 
 
 class Missing(Exception):  # noqa: N818 - not an error of the suite
@@ -58,7 +59,7 @@ def probe(
             peer = Peer.open(
                 context, f"probe-{number}", "REQ", address(run, "request"), security(run), trace
             )
-            peer.send([b'{"command": "api", "args": {}}'])
+            peer.send([API_REQUEST])
             reply = peer.receive(patience)
             state = peer.handshake()
             peer.close()

@@ -72,6 +72,7 @@ def serve(argv: list[str]) -> int:
                 flush=True,
             )
 
+    server.wake_on_signals()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: server.stop("REQUEST(NOW)"))
     try:

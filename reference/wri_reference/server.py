@@ -7,6 +7,7 @@ import os
 import pwd
 import random
 import re
+import signal
 import socket
 import threading
 import uuid
@@ -131,6 +132,13 @@ class WorkflowRuntimeServer:
         """
         self._reason = self._reason or reason
         self._notify()
+
+    def wake_on_signals(self) -> None:
+        """Let signals interrupt the wait for work; only the main thread may call this.
+
+        A signal that arrives just before the wait begins does not end it by itself.
+        """
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Queue a publication (PUB-2)."""
