@@ -22,7 +22,8 @@ _EVENTS = {
     zmq.EVENT_DISCONNECTED: "disconnected",
     zmq.EVENT_CONNECT_RETRIED: "retried",
 }
-_SOCKETS = {"REQ": zmq.REQ, "DEALER": zmq.DEALER, "SUB": zmq.SUB}
+# A SUB socket would drop what it did not subscribe to, and so hide a publisher that sends it.
+_SOCKETS = {"REQ": zmq.REQ, "DEALER": zmq.DEALER, "SUB": zmq.XSUB}
 GREETING_SIZE = 64
 
 
@@ -129,9 +130,9 @@ class Peer:
         elif security.mechanism == "PLAIN":
             sock.plain_username, sock.plain_password = b"user", b"password"
         monitor: zmq.Socket[bytes] = sock.get_monitor_socket()
-        for topic in topics:
-            sock.setsockopt(zmq.SUBSCRIBE, topic.encode())
         sock.connect(address)
+        for topic in topics:
+            sock.send(b"\x01" + topic.encode())
         trace.note(name, "·", f"{kind} connects to {address} ({security.mechanism})")
         return cls(name, kind, sock, monitor, trace)
 

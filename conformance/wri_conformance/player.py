@@ -65,6 +65,7 @@ class Player:
     _saved: dict[str, Any] = field(factory=dict)
     _keys: dict[str, dict[str, KeyPair]] = field(factory=dict)
     _leaks: list[str] = field(factory=list)
+    _subscribed: float = 0.0  # when the subscriptions made so far will have arrived
 
     def play(self) -> list[Result]:
         """Return one result for each check of the scenario, reached or not.
@@ -214,7 +215,7 @@ class Player:
             peer.send([API_REQUEST])
         outcome = peer.handshake(HANDSHAKE * self.scale)
         if outcome == "succeeded" and peer.kind == "SUB":
-            time.sleep(_SUBSCRIBED * self.scale)
+            self._subscribed = time.monotonic() + _SUBSCRIBED * self.scale
         return _Seen({"handshake": outcome, "events": list(peer.events)})
 
     def _client_key(self, run: Run, source: Any) -> KeyPair:
@@ -435,6 +436,7 @@ class Player:
     def _control(self, step: Step) -> _Seen:
         run = self._of(step)
         action = step.spec["control"]
+        time.sleep(max(0.0, self._subscribed - time.monotonic()))
         self.trace.note(run.workflow, "·", action)
         if action == "start":
             return _Seen(run.start())
@@ -501,6 +503,12 @@ class Player:
         path = self._of(step).service / step.spec["put"]["file"]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(step.spec["put"]["text"], encoding="utf-8")
+        return _Seen({"done": True})
+
+    def _close(self, step: Step) -> _Seen:
+        if (name := step.spec.get("peer", "main")) not in self._peers:
+            raise Missing(f"{name} has no connection")
+        self._drop(self._peers[name])
         return _Seen({"done": True})
 
     def _wait(self, step: Step) -> _Seen:

@@ -26,6 +26,7 @@ ACTIONS = (
     "flood",
     "put",
     "wait",
+    "close",
 )
 
 
