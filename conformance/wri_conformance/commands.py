@@ -31,16 +31,23 @@ def test(argv: list[str]) -> int:
     )
     parser.add_argument("manifest", help="a YAML file, or the name of one that comes with wri")
     parser.add_argument(
-        "--select", metavar="PATTERN", action="append", default=[],
+        "--select",
+        metavar="PATTERN",
+        action="append",
+        default=[],
         help="only scenarios whose id, check or requirement matches, such as 'server/hostile' "
         "or WRI-ERR-3; may be repeated",
     )
     parser.add_argument(
-        "--results", metavar="DIRECTORY",
+        "--results",
+        metavar="DIRECTORY",
         help="where results.json, summary.md and junit.xml go (default: wri-results/NAME)",
     )
     parser.add_argument(
-        "--patience", metavar="FACTOR", type=float, default=1.0,
+        "--patience",
+        metavar="FACTOR",
+        type=float,
+        default=1.0,
         help="multiply every wait of the suite, for slow machines",
     )
     parser.add_argument(
@@ -56,15 +63,23 @@ def test(argv: list[str]) -> int:
 
     directory = Path(options.results or Path("wri-results") / name)
     arguments = [
-        "-c", str(Path(__file__).parent / "pytest.ini"),
-        "--rootdir", str(scenario.directory()),
-        "-o", f"cache_dir={(directory / '.cache').resolve()}",
-        "-p", "no:doctest",
+        "-c",
+        str(Path(__file__).parent / "pytest.ini"),
+        "--rootdir",
+        str(scenario.directory()),
+        "-o",
+        f"cache_dir={(directory / '.cache').resolve()}",
+        "-p",
+        "no:doctest",
         "--noconftest",
-        "--wri", options.manifest,
-        "--wri-results", str(directory),
-        "--wri-patience", str(options.patience),
-        "--junitxml", str(directory / "junit.xml"),
+        "--wri",
+        options.manifest,
+        "--wri-results",
+        str(directory),
+        "--wri-patience",
+        str(options.patience),
+        "--junitxml",
+        str(directory / "junit.xml"),
         *(["--wri-strict"] if options.strict else []),
         *(part for pattern in options.select for part in ("--wri-select", pattern)),
         *others,
@@ -96,7 +111,9 @@ def list_scenarios(argv: list[str]) -> int:
         for case in scenarios
         if not options.pattern
         or any(
-            manifest.selects(p, case.id, *(c.id for c in case.checks), *(c.requirement for c in case.checks))
+            manifest.selects(
+                p, case.id, *(c.id for c in case.checks), *(c.requirement for c in case.checks)
+            )
             for p in options.pattern
         )
     ]
@@ -163,7 +180,9 @@ def show(argv: list[str]) -> int:
         print(f"# {case.id}\n# {case.title}")
         if case.about:
             print(f"# {case.about}")
-        print(f"# role {case.role}, needs {', '.join(case.needs)}, fixture {case.fixture}, ", end="")
+        print(
+            f"# role {case.role}, needs {', '.join(case.needs)}, fixture {case.fixture}, ", end=""
+        )
         print(f"{case.state}, server: {case.server}")
         print(f"# {case.path}")
         steps = [dict(step.spec) for step in case.steps]
@@ -176,7 +195,9 @@ def show(argv: list[str]) -> int:
 def explain(argv: list[str]) -> int:
     """Explain a requirement: its sentence, its place, and what checks it."""
     parser = _Parser(prog="wri explain", description="Explain requirements.")
-    parser.add_argument("requirement", help="an id such as WRI-ERR-2, or a pattern such as 'WRI-ERR-*'")
+    parser.add_argument(
+        "requirement", help="an id such as WRI-ERR-2, or a pattern such as 'WRI-ERR-*'"
+    )
     options = parser.parse_args(argv)
     try:
         specification, scenarios = _loading()
@@ -217,5 +238,3 @@ def _explain(requirement: Requirement, scenarios: tuple[scenario.Scenario, ...])
             print(f"    {check.id}")
     else:
         print(f"  not checked: {_why_unchecked(requirement)}")
-
-

@@ -146,9 +146,7 @@ class Flood:
         peers: dict[Any, Peer] = {}
         request = [API_REQUEST]
         for number, security in enumerate(self.security):
-            peer = Peer.open(
-                context, f"flood-{number}", "DEALER", self.address, security, quiet
-            )
+            peer = Peer.open(context, f"flood-{number}", "DEALER", self.address, security, quiet)
             peers[peer.socket] = peer
             poller.register(peer.socket, zmq.POLLIN)
             peer.send(request)

@@ -54,10 +54,8 @@ def read(path: Path, schema: str) -> Any:
         ) from None
     errors = list(schemas.named(schema).iter_errors(document))
     if errors:
-        error = _deepest(max(errors, key=relevance))
-        raise Mistake(
-            _describe(error), _fix(error), path, line_of(text, _place(error))
-        )
+        worst = _deepest(max(errors, key=relevance))
+        raise Mistake(_describe(worst), _fix(worst), path, line_of(text, _place(worst)))
     return document
 
 
@@ -93,8 +91,9 @@ def _place(error: ValidationError) -> list[str | int]:
 
 
 def _unknown(error: ValidationError) -> list[str]:
+    instance: Any = error.instance
     allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-    return [key for key in error.instance if key not in allowed]
+    return [key for key in instance if key not in allowed]
 
 
 def _allowed(error: ValidationError) -> Iterable[str]:
@@ -114,14 +113,16 @@ def _describe(error: ValidationError) -> str:
 def _fix(error: ValidationError) -> str:
     if error.validator == "additionalProperties":
         return f"use one of {', '.join(_allowed(error))}"
+    wanted: Any = error.validator_value
+    instance: Any = error.instance
     if error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
+        missing = [key for key in wanted if key not in instance]
         return f"add {', '.join(missing)}"
     if error.validator == "enum":
-        return f"use one of {', '.join(map(str, error.validator_value))}"
+        return f"use one of {', '.join(map(str, wanted))}"
     if error.validator == "type":
-        return f"make it of type {error.validator_value}"
+        return f"make it of type {wanted}"
     if error.validator == "pattern":
-        return f"make it match {error.validator_value}"
+        return f"make it match {wanted}"
     description = error.schema.get("description") if isinstance(error.schema, dict) else None
     return description or "see the schema"

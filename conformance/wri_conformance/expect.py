@@ -8,17 +8,17 @@ from jsonschema import Draft202012Validator, SchemaError
 
 from wri_conformance import schemas
 
-_KEYWORDS = frozenset(
-    "$ref allOf anyOf oneOf not if then else properties patternProperties additionalProperties "
-    "propertyNames required minProperties maxProperties items prefixItems contains minContains "
-    "maxContains minItems maxItems uniqueItems type enum const minimum maximum exclusiveMinimum "
-    "exclusiveMaximum multipleOf minLength maxLength pattern title description".split()
-)
 _ONE = frozenset(
-    "not if then else additionalProperties propertyNames items contains".split()
+    {"not", "if", "then", "else", "additionalProperties", "propertyNames", "items", "contains"}
 )
-_LIST = frozenset("allOf anyOf oneOf prefixItems".split())
-_MAP = frozenset("properties patternProperties".split())
+_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+_MAP = frozenset({"properties", "patternProperties"})
+_KEYWORDS = (_ONE | _LIST | _MAP).union(
+    ("$ref", "type", "enum", "const", "title", "description"),
+    ("required", "minProperties", "maxProperties", "minItems", "maxItems", "uniqueItems"),
+    ("minContains", "maxContains", "minLength", "maxLength", "pattern"),
+    ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+)
 _VARIABLE = re.compile(r"\$\{([a-z_]+)\}")
 
 

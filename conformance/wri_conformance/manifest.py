@@ -159,4 +159,6 @@ def _mistake(path: Path, message: str, fix: str, place: list[str | int]) -> Mist
 
 def selects(pattern: str, *names: str) -> bool:
     """Tell whether a shell pattern, or a plain part of a name, selects one of `names`."""
-    return any(fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") for name in names)
+    return any(
+        fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") for name in names
+    )

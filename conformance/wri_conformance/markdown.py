@@ -21,11 +21,12 @@ def render(document: Mapping[str, Any]) -> str:
     implementation = document["implementation"]
     summary = document["summary"]
     lines = [
-        f"## {implementation['name']} {implementation['version']}: "
-        "Workflow Runtime Interface",
+        f"## {implementation['name']} {implementation['version']}: Workflow Runtime Interface",
         "",
-        f"Specification revision {document['specification']['revision']}, "
-        f"wri {document['suite']['version']}, {document['seconds']:.0f} s.",
+        (
+            f"Specification revision {document['specification']['revision']}, "
+            f"wri {document['suite']['version']}, {document['seconds']:.0f} s."
+        ),
         "",
         f"**Conforms to:** {', '.join(summary['conforms_to']) or '–'}  ",
         f"**Does not conform to:** {', '.join(summary['does_not_conform_to']) or '–'}  ",

@@ -13,7 +13,7 @@ from zmq.utils.monitor import recv_monitor_message
 from wri_conformance.service import KeyPair
 from wri_conformance.trace import Trace
 
-_EVENTS = {
+_EVENTS: dict[int, str] = {
     zmq.EVENT_CONNECTED: "connected",
     zmq.EVENT_HANDSHAKE_SUCCEEDED: "succeeded",
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: "refused",

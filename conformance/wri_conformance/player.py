@@ -281,10 +281,7 @@ class Player:
                 return _Seen(why=f"no connection ({peer.handshake()})", sent=sent)
         if "answer" in step.spec:
             return _Seen({"sent": True}, sent=sent)
-        if "silence" in step.spec:
-            seen = self._silence(step, peer)
-        else:
-            seen = self._await(step, peer)
+        seen = self._silence(step, peer) if "silence" in step.spec else self._await(step, peer)
         seen.sent = sent
         return seen
 
@@ -397,7 +394,9 @@ class Player:
             if isinstance(seen.body, dict) and seen.body["topic"] == topic:
                 return seen
             others += 1
-        return _Seen(why=f"no publication {topic!r} in {self._patience(step):g} s ({others} others)")
+        return _Seen(
+            why=f"no publication {topic!r} in {self._patience(step):g} s ({others} others)"
+        )
 
     def _tcp(self, step: Step) -> _Seen:
         spec = step.spec["tcp"]
@@ -489,9 +488,7 @@ class Player:
     def _flood(self, step: Step) -> _Seen:
         run = self._of(step)
         keys = security(run)
-        flood = crowd.Flood(
-            address(run, "request"), [keys] * step.spec["flood"]["clients"]
-        )
+        flood = crowd.Flood(address(run, "request"), [keys] * step.spec["flood"]["clients"])
         flood.start()
         self._floods.append(flood)
         time.sleep(0.5)

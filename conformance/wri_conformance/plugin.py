@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from wri_conformance import results, scenario, terminal, venvs
 from wri_conformance import manifest as manifests
+from wri_conformance import results, scenario, terminal, venvs
 from wri_conformance.evidence import report as evidence_report
 from wri_conformance.mistakes import Mistake
 from wri_conformance.preflight import preflight
@@ -218,7 +218,10 @@ class Suite:
             return results.Played(case.id, case.title, 0.0, 0, found, [])
         if self._stage is None:
             self._stage = Stage(
-                self.manifest, self.specification, self.path, self.config.getoption("--wri-patience")
+                self.manifest,
+                self.specification,
+                self.path,
+                self.config.getoption("--wri-patience"),
             )
         try:
             done = self._stage.play(case)
@@ -234,6 +237,12 @@ class Suite:
         )
 
     # -- hooks
+
+    def pytest_sessionstart(self) -> None:
+        """Let the names of sections begin below the scenarios' directory, wherever that is."""
+        writer = self.config.pluginmanager.getplugin("terminalreporter")
+        if writer is not None and self.config.rootpath == scenario.directory():
+            writer.startpath = self.config.rootpath
 
     @pytest.hookimpl
     def pytest_collect_file(

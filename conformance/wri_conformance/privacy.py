@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
+import contextlib
 
 
 def _identities() -> list[tuple[re.Pattern[str], str]]:
@@ -15,10 +16,8 @@ def _identities() -> list[tuple[re.Pattern[str], str]]:
     host = socket.gethostname()
     names = {host, host.split(".")[0]} - {"localhost", ""}
     found += [(rf"\b{re.escape(name)}\b", "<host>") for name in sorted(names, key=len)[::-1]]
-    try:
+    with contextlib.suppress(KeyError, OSError):
         found.append((rf"\b{re.escape(getpass.getuser())}\b", "<user>"))
-    except (KeyError, OSError):
-        pass
     return [(re.compile(pattern), name) for pattern, name in found]
 
 

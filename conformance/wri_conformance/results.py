@@ -108,11 +108,13 @@ class Report:
         A capability holds if every scenario that needs it was played and every MUST in them
         was kept. A failure that is known is a failure nevertheless.
         """
-        holds, fails = [], []
+        holds: list[str] = []
+        fails: list[str] = []
         for name in self.manifest.capabilities:
             mine = [scenario.id for scenario in self.catalogue if name in scenario.needs]
             kept = bool(mine) and all(
-                identity in self.played and not any(map(self._breaks, self.played[identity].results))
+                identity in self.played
+                and not any(map(self._breaks, self.played[identity].results))
                 for identity in mine
             )
             (holds if kept else fails).append(name)
@@ -125,7 +127,11 @@ class Report:
 
     def not_claimed(self) -> list[str]:
         """Return the capabilities of the specification that the manifest does not claim."""
-        return [name for name in self.specification.capabilities if name not in self.manifest.capabilities]
+        return [
+            name
+            for name in self.specification.capabilities
+            if name not in self.manifest.capabilities
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that `results.json` describes, without identities."""

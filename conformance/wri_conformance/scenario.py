@@ -178,9 +178,7 @@ def _verify(document: Mapping[str, Any], path: Path, specification: Specificatio
         )
 
 
-def _verify_steps(
-    path: Path, steps: list[Any], server: str, specification: Specification
-) -> None:
+def _verify_steps(path: Path, steps: list[Any], server: str, specification: Specification) -> None:
     saved = {"run"}
     seen: set[tuple[str, str]] = set()
     for number, step in enumerate(steps):
@@ -193,7 +191,11 @@ def _verify_steps(
             )
         expectations = [*step.get("expect", {}).items(), *step.get("message", {}).items()]
         for requirement, schema in expectations:
-            place = ["steps", number, "expect" if requirement in step.get("expect", {}) else "message"]
+            place: list[str | int] = [
+                "steps",
+                number,
+                "expect" if requirement in step.get("expect", {}) else "message",
+            ]
             _verify_expectation(path, requirement, schema, [*place, requirement], specification)
             if (step["step"], requirement) in seen:
                 raise _mistake(
@@ -217,9 +219,7 @@ def _verify_steps(
         raise _mistake(path, "the scenario checks nothing", "add expect: to a step", ["steps"])
 
 
-def _verify_substituted(
-    path: Path, before: list[Any], after: list[Any], case: str
-) -> None:
+def _verify_substituted(path: Path, before: list[Any], after: list[Any], case: str) -> None:
     """The schema was applied to the variables' names; it holds for their values as well."""
     for number, (template, step) in enumerate(zip(before, after, strict=True)):
         if step == template:
@@ -238,8 +238,6 @@ def _verify_expectation(
     path: Path, requirement: str, schema: Any, place: list[str | int], spec: Specification
 ) -> None:
     if requirement not in spec.requirements:
-        raise _mistake(
-            path, f"there is no requirement {requirement}", "see `wri explain`", place
-        )
+        raise _mistake(path, f"there is no requirement {requirement}", "see `wri explain`", place)
     for message in expect.lint(schema)[:1]:
         raise _mistake(path, message, "see JSON Schema 2020-12", place)

@@ -12,6 +12,7 @@ from jsonschema_specifications import (  # type: ignore[import-untyped]
 )
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+
 from wri import data
 
 BASE: Final = "https://wri.invalid/schemas/"

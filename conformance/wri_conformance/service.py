@@ -76,11 +76,11 @@ def _mode(path: Path) -> str:
 def read_key(path: Path) -> KeyPair | None:
     """Return the keys in a certificate file, or None if there is no public key in it."""
     try:
-        found = dict(
-            match.groups()
+        found: dict[str, str] = {
+            match[1]: match[2]
             for line in path.read_text(encoding="utf-8").splitlines()
             if (match := _PROPERTY.match(line))
-        )
+        }
     except (OSError, UnicodeDecodeError):
         return None
     if "public-key" not in found:

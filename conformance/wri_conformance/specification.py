@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 from attrs import define, frozen
+
 from wri import data
 
 Severity: TypeAlias = Literal["failure", "warning", "information"]

@@ -59,8 +59,10 @@ def header(report: Report) -> list[str]:
     claimed = ", ".join(report.manifest.capabilities)
     lines = [
         f"wri {__version__}, specification revision {report.specification.revision}",
-        f"implementation: {report.manifest.name} ({report.version or 'version unknown'}), "
-        f"claims {claimed}",
+        (
+            f"implementation: {report.manifest.name} ({report.version or 'version unknown'}), "
+            f"claims {claimed}"
+        ),
     ]
     if missing := report.not_claimed():
         lines.append(f"not claimed: {', '.join(missing)}")

@@ -21,8 +21,10 @@ def readable(frame: bytes, longest: int = _LONGEST) -> str:
     shown = text if len(text) <= longest else text[:longest]
     if not shown.isprintable():
         shown = json.dumps(shown, ensure_ascii=False)
-    return shown if len(shown) >= len(text) and len(frame) <= longest else (
-        f"{shown}… ({len(frame)} bytes)"
+    return (
+        shown
+        if len(shown) >= len(text) and len(frame) <= longest
+        else (f"{shown}… ({len(frame)} bytes)")
     )
 
 

@@ -44,7 +44,13 @@ def _build(place: Path, packages: Sequence[str]) -> None:
     shutil.rmtree(place, ignore_errors=True)
     steps = [
         [sys.executable, "-m", "venv", str(place)],
-        [str(place / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", *packages],
+        [
+            str(place / "bin" / "pip"),
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *packages,
+        ],
     ]
     for command in steps:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -7,7 +7,7 @@ handed in. Results can therefore be judged again without the implementation.
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Any
 
 from attrs import evolve, frozen
@@ -15,10 +15,10 @@ from attrs import evolve, frozen
 from wri_conformance.manifest import KnownFailure
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """What a check came to."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
     WARN = "warn"
     NOT_APPLICABLE = "not-applicable"
@@ -120,17 +120,19 @@ def apply_known(
     results: Iterable[Result], known: Sequence[KnownFailure], today: dt.date
 ) -> list[Result]:
     """Turn failures and warnings that the manifest knows of into known failures."""
-    judged = []
-    for result in results:
-        entry = next((k for k in known if k.covers(result.id)), None)
-        if entry is not None and result.verdict in {Verdict.FAIL, Verdict.WARN}:
-            if entry.expires is None or today < entry.expires:
-                result = evolve(result, verdict=Verdict.KNOWN_FAILURE, known=entry.reason)
-            else:
-                note = f"known until {entry.expires.isoformat()}: {entry.reason}"
-                result = evolve(result, message=f"{result.message} ({note})")
-        judged.append(result)
-    return judged
+    return [
+        _apply(result, next((entry for entry in known if entry.covers(result.id)), None), today)
+        for result in results
+    ]
+
+
+def _apply(result: Result, entry: KnownFailure | None, today: dt.date) -> Result:
+    if entry is None or result.verdict not in {Verdict.FAIL, Verdict.WARN}:
+        return result
+    if entry.expires is None or today < entry.expires:
+        return evolve(result, verdict=Verdict.KNOWN_FAILURE, known=entry.reason)
+    note = f"known until {entry.expires.isoformat()}: {entry.reason}"
+    return evolve(result, message=f"{result.message} ({note})")
 
 
 def stale(
@@ -151,15 +153,15 @@ def stale(
             covered = [check for check in catalogue if one.covers(check)]
             if not covered:
                 found.append(f"{pattern} matches no check of the suite: remove it or correct it")
-            for check in covered:
-                if verdicts.get(check) is Verdict.PASS:
-                    found.append(f"{check} passes although {pattern} says that it fails")
+            found += [
+                f"{check} passes although {pattern} says that it fails"
+                for check in covered
+                if verdicts.get(check) is Verdict.PASS
+            ]
     return found
 
 
-def exit_status(
-    results: Sequence[Result], stale_entries: Sequence[str], *, strict: bool
-) -> Exit:
+def exit_status(results: Sequence[Result], stale_entries: Sequence[str], *, strict: bool) -> Exit:
     """Return what the run as a whole came to. No result at all is never a success."""
     counts = Counter(result.verdict for result in results)
     tried = len(results) - counts[Verdict.NOT_APPLICABLE]

@@ -63,7 +63,7 @@ class WorkflowRuntimeClient:
         ValueError: `timeout` is not a number above 0.
     """
 
-    def __init__(  # noqa: PLR0917 - the signature that callers of Cylc's client know
+    def __init__(
         self,
         workflow: str,
         host: str | None = None,

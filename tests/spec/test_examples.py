@@ -14,10 +14,11 @@ import pytest
 import zmq
 import zmq.auth
 from attrs import field, frozen
-from wri import data
-from wri_conformance import schemas
 from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils import z85
+
+from wri import data
+from wri_conformance import schemas
 
 TEXT = (data.root() / "spec" / "16-examples.md").read_text()
 MORE, LONG, COMMAND = 1, 2, 4

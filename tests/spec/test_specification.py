@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from wri import data
 from wri_conformance.specification import Specification, SpecificationError, load
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+
 from wri import data
 from wri_conformance import schemas
 from wri_conformance.specification import ROLES, Requirement, load
