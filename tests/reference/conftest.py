@@ -55,6 +55,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 @pytest.fixture
 def context() -> Iterator[zmq.Context[Any]]:
     context: zmq.Context[Any] = zmq.Context()
+    context.setsockopt(zmq.LINGER, 0)  # for sockets that are collected with unsent requests
     yield context
     context.destroy(linger=0)
 
