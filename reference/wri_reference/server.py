@@ -7,10 +7,12 @@ import os
 import pwd
 import random
 import re
+import signal
 import socket
 import threading
 import uuid
 from collections import deque
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
@@ -117,7 +119,7 @@ class WorkflowRuntimeServer:
                 was, or files or ports cannot be had.
         """
         try:
-            with _Claim(self._directory) as claim:
+            with _woken_by_signals(self._wake), _Claim(self._directory) as claim:
                 self._serve(claim, barrier)
         except BaseException:
             if barrier is not None:
@@ -195,7 +197,6 @@ class WorkflowRuntimeServer:
             raise StartError(f"ZeroMQ cannot serve {self.workflow}: {error}") from error
         finally:
             claim.remove_files(contact)
-            # Everything else is closed before the authentication, which cannot be left out.
             context.destroy(linger=LINGER)
 
     def _open(
@@ -372,6 +373,23 @@ class _Claim:
         ):
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+@contextlib.contextmanager
+def _woken_by_signals(wake: socket.socket) -> Iterator[None]:
+    """Have the wait for work end when a signal comes.
+
+    Python runs a handler between two of its own instructions only. A signal that comes after
+    the last one before the wait would be seen when the next request comes: maybe never.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
 
 
 def _user() -> str:

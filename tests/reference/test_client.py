@@ -58,7 +58,7 @@ def test_data_is_returned_unchanged(peer: StartPeer, data: Any) -> None:
 
 def test_an_error_is_reported_with_its_message(peer: StartPeer) -> None:
     peer(says(b'{"error": {"message": "no such thing"}, "cylc_version": "8.5.4"}'))
-    with pytest.raises(RequestError, match="^no such thing$"):
+    with pytest.raises(RequestError, match=r"^no such thing$"):
         client()("api")
 
 
@@ -91,7 +91,7 @@ def test_raw_replies(peer: StartPeer, payload: bytes) -> None:
 
 def test_an_error_in_place_of_a_raw_reply(peer: StartPeer) -> None:
     peer(says(b'{"error": {"message": "no"}, "cylc_version": "8.5.4"}'))
-    with pytest.raises(RequestError, match="^no$"):
+    with pytest.raises(RequestError, match=r"^no$"):
         client()("pb_anything")
 
 

@@ -53,9 +53,7 @@ def test_raw_results(peer: Callable[..., Peer], wri: Wri) -> None:
     "stdin", [b"", b"{", b"[1]", b"null", b"\xff", b'{"x": NaN}', b"[" * 100_000, b"\xef\xbb\xbf{}"]
 )
 def test_bad_arguments_on_standard_input(wri: Wri, stdin: bytes) -> None:
-    assert_failed(
-        wri("call", WORKFLOW, "api", stdin=stdin), 1, "ClientError: standard input: the "
-    )
+    assert_failed(wri("call", WORKFLOW, "api", stdin=stdin), 1, "ClientError: standard input: the ")
 
 
 def test_a_workflow_that_is_not_running(home: Home, wri: Wri) -> None:

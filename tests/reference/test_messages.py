@@ -69,9 +69,15 @@ def test_a_body_that_is_not_a_request_is_the_fault_of_the_sender(case: str) -> N
         ('{"command": "api", "args": {}}', Request("api", {}, {})),
         ('{"args":{},"command":"api"}', Request("api", {}, {})),
         (' \t\r\n{"command" : "api" , "args" : { } }\n', Request("api", {}, {})),
-        ('{"\\u0063ommand": "\\u0061pi", "args": {"x": "é\\u00e9"}}', Request("api", {"x": "éé"}, {})),
+        (
+            '{"\\u0063ommand": "\\u0061pi", "args": {"x": "é\\u00e9"}}',
+            Request("api", {"x": "éé"}, {}),
+        ),
         ('{"command": "api", "args": {}, "meta": null}', Request("api", {}, {})),
-        ('{"command": "api", "args": {}, "meta": {"x": 1}, "user": 2}', Request("api", {}, {"x": 1})),
+        (
+            '{"command": "api", "args": {}, "meta": {"x": 1}, "user": 2}',
+            Request("api", {}, {"x": 1}),
+        ),
         ('{"command": "", "args": {"": [], "self": 1}}', Request("", {"": [], "self": 1}, {})),
         ('{"command": "\\ud800", "args": {}}', Request("\ud800", {}, {})),
     ],
@@ -116,9 +122,7 @@ def test_the_bytes_of_a_request() -> None:
 
 def test_the_bytes_of_responses() -> None:
     assert encode_response(Data(None)) == b'{"data": null, "cylc_version": "8.5.4"}'
-    assert (
-        encode_response(Error("no")) == b'{"error": {"message": "no"}, "cylc_version": "8.5.4"}'
-    )
+    assert encode_response(Error("no")) == b'{"error": {"message": "no"}, "cylc_version": "8.5.4"}'
 
 
 @pytest.mark.parametrize("value", [math.nan, {1, 2}, b"", "\ud800", Ellipsis])
@@ -186,7 +190,9 @@ _JSON = st.recursive(
     | st.integers(-(2**53), 2**53)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
+    ),
     max_leaves=20,
 )
 

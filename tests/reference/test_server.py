@@ -95,8 +95,17 @@ def test_a_clean_stop(
     assert not home.contact.exists()
     assert [path.name for path in home.service.rglob("*") if path.is_file()] == ["uuid"]
     for port in (fields["CYLC_WORKFLOW_PORT"], fields["CYLC_WORKFLOW_PUBLISH_PORT"]):
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", int(port)), 1)
+
+
+def test_a_signal_just_after_a_request(serve: Serve, ping: Ping) -> None:
+    """The server is on its way back to waiting, and has to see the signal nevertheless."""
+    for _ in range(8):
+        process = serve()
+        assert ping()
+        process.terminate()
+        assert process.wait(WAIT) == 0
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
@@ -167,9 +176,7 @@ def test_the_server_of_another_implementation_is_left_alone(
     assert not (home.service / "server.key").exists()
 
 
-def test_a_server_that_may_run_elsewhere_is_left_alone(
-    home: Home, wri: Callable[..., Any]
-) -> None:
+def test_a_server_that_may_run_elsewhere_is_left_alone(home: Home, wri: Callable[..., Any]) -> None:
     text = _write_contact_of(home, psutil.Process(), CYLC_WORKFLOW_HOST="elsewhere.invalid")
     result = wri("serve", WORKFLOW)
     assert result.returncode == 1
@@ -192,9 +199,7 @@ def test_a_contact_file_with_the_id_of_the_new_server_itself(home: Home) -> None
     assert not home.contact.exists()
 
 
-def test_the_stop_of_a_server_whose_contact_file_was_replaced(
-    home: Home, serve: Serve
-) -> None:
+def test_the_stop_of_a_server_whose_contact_file_was_replaced(home: Home, serve: Serve) -> None:
     process = serve()
     home.contact.write_text("of=somebody else\n")
     process.terminate()
@@ -261,7 +266,7 @@ def test_publications(home: Home, context: zmq.Context[Any], eventually: Eventua
     server.stop("AUTOMATIC")
     server.stop("a later reason")
     thread.join(WAIT)
-    received = []
+    received: list[Any] = []
     while not received or received[-1][0] != b"shutdown":
         assert subscriber.poll(WAIT * 1000)
         received.append(subscriber.recv_multipart())
@@ -274,7 +279,9 @@ def test_publications(home: Home, context: zmq.Context[Any], eventually: Eventua
 
 def test_the_process_needs_no_event_loop(home: Home) -> None:
     """A start is fast because it imports little."""
-    script = "import sys, wri_reference.server; print('asyncio' in sys.modules, 'rich' in sys.modules)"
+    script = (
+        "import sys, wri_reference.server; print('asyncio' in sys.modules, 'rich' in sys.modules)"
+    )
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, check=True, text=True, timeout=WAIT
     )
@@ -284,9 +291,7 @@ def test_the_process_needs_no_event_loop(home: Home) -> None:
 # -- framing ----------------------------------------------------------------------------------
 
 
-def test_envelopes_come_back_unchanged(
-    home: Home, serve: Serve, context: zmq.Context[Any]
-) -> None:
+def test_envelopes_come_back_unchanged(home: Home, serve: Serve, context: zmq.Context[Any]) -> None:
     serve()
     peer = home.socket(zmq.DEALER, context)
     for envelope in ([], [b"\0\1\2\3"], [b"a", b"\xff" * 300, b"c"]):
@@ -316,7 +321,7 @@ def test_a_burst_is_answered_in_order(home: Home, serve: Serve, context: zmq.Con
     expected = [str(number).encode() for number in range(2000)]
     for number in expected:
         peer.send_multipart([number, b"", PING])
-    received = []
+    received: list[Any] = []
     while len(received) < len(expected):
         assert peer.poll(WAIT * 1000)
         received.append(peer.recv_multipart()[0])
@@ -358,7 +363,7 @@ def running(serve: Serve) -> None:
 
 @pytest.mark.parametrize("key", [_contact.PORT, _contact.PUBLISH_PORT])
 @pytest.mark.parametrize("case", ["unknown key", "stolen public key", "wrong server key", "NULL"])
-def test_a_stranger_is_refused(
+def test_a_stranger_is_refused(  # noqa: PLR0917 - fixtures
     home: Home, serve: Serve, context: zmq.Context[Any], ping: Ping, case: str, key: str
 ) -> None:
     serve()
@@ -456,9 +461,7 @@ def test_bytes_that_are_not_zmtp(home: Home, serve: Serve, ping: Ping) -> None:
     assert ping()
 
 
-def test_many_clients_at_the_same_time(
-    home: Home, serve: Serve, context: zmq.Context[Any]
-) -> None:
+def test_many_clients_at_the_same_time(home: Home, serve: Serve, context: zmq.Context[Any]) -> None:
     serve()
     peers = [home.socket(zmq.REQ, context) for _ in range(100)]
     for peer in peers:
