@@ -1,7 +1,9 @@
 """The command line, from outside."""
 
+import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -172,3 +174,18 @@ def test_what_it_says(home: Home, wri: Wri) -> None:
         f"publishing at tcp://localhost:{fields['CYLC_WORKFLOW_PUBLISH_PORT']}\n"
     )
     assert rest == ""
+
+
+def test_more_connections_than_the_soft_limit(home: Home, eventually: Any) -> None:
+    command = f"ulimit -S -n 128; exec {sys.executable} -m wri serve {WORKFLOW}"
+    process = subprocess.Popen(command, shell=True, stdout=subprocess.DEVNULL)
+    try:
+        eventually(home.contact.exists)
+        port = int(home.fields()["CYLC_WORKFLOW_PORT"])
+        with contextlib.ExitStack() as stack:
+            for _ in range(200):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            assert WorkflowRuntimeClient(WORKFLOW, timeout=WAIT)("ping_workflow") is True
+    finally:
+        process.kill()
+        process.wait(WAIT)
