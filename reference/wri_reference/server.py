@@ -119,7 +119,7 @@ class WorkflowRuntimeServer:
                 was, or files or ports cannot be had.
         """
         try:
-            with _Claim(self._directory) as claim:
+            with _woken_by_signals(self._wake), _Claim(self._directory) as claim:
                 self._serve(claim, barrier)
         except BaseException:
             if barrier is not None:
