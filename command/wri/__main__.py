@@ -10,7 +10,7 @@ _GROUP = "wri.commands"
 
 def _usage(commands: dict[str, EntryPoint]) -> str:
     lines = [
-        f"wri {__version__} – specification, reference and conformance suite of the",
+        f"wri {__version__}: specification, reference and conformance suite of the",
         "Workflow Runtime Interface (WRI) of Cylc 8",
         "",
         "usage: wri COMMAND [ARGUMENTS]     wri COMMAND --help",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import zmq
+
 from wri_reference import WorkflowRuntimeClient, _contact, _keys, _process
 
 WORKFLOW = "my-workflow"

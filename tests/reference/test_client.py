@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import zmq
+
+from tests.reference.conftest import WAIT, WORKFLOW, Home, Peer
 from wri_reference import (
     ClientError,
     ClientTimeout,
@@ -23,8 +25,6 @@ from wri_reference import (
     WorkflowStopped,
     _keys,
 )
-
-from tests.reference.conftest import WAIT, WORKFLOW, Home, Peer
 
 StartPeer = Callable[..., Peer]
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from wri_reference import WorkflowRuntimeClient
 
 from tests.reference.conftest import WAIT, WORKFLOW, Home, Peer
+from wri_reference import WorkflowRuntimeClient
 
 Wri = Callable[..., subprocess.CompletedProcess[bytes]]
 Serve = Callable[..., subprocess.Popen[str]]

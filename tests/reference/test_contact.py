@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from wri_reference._contact import (
     Address,
     Process,

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wri_reference import WorkflowRuntimeClient
 
 from tests.reference.conftest import WAIT, WORKFLOW, Home
+from wri_reference import WorkflowRuntimeClient
 
 pytestmark = pytest.mark.cylc
 

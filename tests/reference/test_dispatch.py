@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
+
 from wri.data import root
 from wri_reference._dispatch import describe, dispatch, expose, exposed
 from wri_reference._errors import RemoteProtocolError

@@ -3,6 +3,7 @@
 import pytest
 import zmq
 import zmq.auth
+
 from wri_reference import _keys
 from wri_reference._errors import RemoteProtocolError
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wri_reference._errors import LocalProtocolError, RemoteProtocolError
 from wri_reference._messages import (
     MAX_REQUEST,

@@ -18,6 +18,8 @@ from typing import Any
 import psutil
 import pytest
 import zmq
+
+from tests.reference.conftest import WAIT, WORKFLOW, Home
 from wri_reference import (
     StartError,
     WorkflowRuntimeClient,
@@ -25,8 +27,6 @@ from wri_reference import (
     _contact,
     _keys,
 )
-
-from tests.reference.conftest import WAIT, WORKFLOW, Home
 
 Serve = Callable[..., subprocess.Popen[str]]
 Ping = Callable[[], bool]

@@ -1,0 +1,1 @@
+"""The conformance suite of the Workflow Runtime Interface: scenarios, player, verdicts, reports."""

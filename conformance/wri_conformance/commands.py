@@ -1,0 +1,221 @@
+"""The subcommands of `wri` that belong to the suite."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from wri_conformance import manifest, scenario
+from wri_conformance.mistakes import Mistake
+from wri_conformance.specification import Requirement, Specification, SpecificationError
+from wri_conformance.specification import load as load_specification
+from wri_conformance.verdict import Exit
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad usage is status 4, as in pytest."""
+
+    def error(self, message: str) -> "None":  # type: ignore[override]
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(int(Exit.USAGE))
+
+
+def test(argv: list[str]) -> int:
+    """Test an implementation, and judge it."""
+    parser = _Parser(
+        prog="wri test",
+        description="Test the implementation that MANIFEST describes. All other arguments are "
+        "those of pytest: -n auto, -k, -x, --lf, -v, --junitxml FILE …",
+        epilog="exit status: 0 conformant, 1 not, 2 interrupted, 3 the suite broke, "
+        "4 bad usage, manifest or scenario, 5 nothing was selected",
+    )
+    parser.add_argument("manifest", help="a YAML file, or the name of one that comes with wri")
+    parser.add_argument(
+        "--select", metavar="PATTERN", action="append", default=[],
+        help="only scenarios whose id, check or requirement matches, such as 'server/hostile' "
+        "or WRI-ERR-3; may be repeated",
+    )
+    parser.add_argument(
+        "--results", metavar="DIRECTORY",
+        help="where results.json, summary.md and junit.xml go (default: wri-results/NAME)",
+    )
+    parser.add_argument(
+        "--patience", metavar="FACTOR", type=float, default=1.0,
+        help="multiply every wait of the suite, for slow machines",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="warnings and inconclusive checks fail the run"
+    )
+    options, others = parser.parse_known_args(argv)
+    try:
+        name = manifest.load(manifest.find(options.manifest), load_specification()).name
+    except (Mistake, SpecificationError) as error:
+        print(f"wri test: {error}", file=sys.stderr)
+        return Exit.USAGE
+    import pytest  # noqa: PLC0415 - the other subcommands do without it
+
+    directory = Path(options.results or Path("wri-results") / name)
+    arguments = [
+        "-c", str(Path(__file__).parent / "pytest.ini"),
+        "--rootdir", str(scenario.directory()),
+        "-o", f"cache_dir={(directory / '.cache').resolve()}",
+        "-p", "no:doctest",
+        "--noconftest",
+        "--wri", options.manifest,
+        "--wri-results", str(directory),
+        "--wri-patience", str(options.patience),
+        "--junitxml", str(directory / "junit.xml"),
+        *(["--wri-strict"] if options.strict else []),
+        *(part for pattern in options.select for part in ("--wri-select", pattern)),
+        *others,
+    ]
+    return int(pytest.main(arguments))
+
+
+def _loading() -> tuple[Specification, tuple[scenario.Scenario, ...]]:
+    specification = load_specification()
+    return specification, scenario.load_all(specification=specification)
+
+
+def list_scenarios(argv: list[str]) -> int:
+    """List the scenarios of the suite, or the requirements that they check."""
+    parser = _Parser(prog="wri list", description="List the scenarios of the suite.")
+    parser.add_argument("pattern", nargs="*", help="only those whose id or requirement matches")
+    parser.add_argument("--checks", action="store_true", help="list every check by its id")
+    parser.add_argument(
+        "--requirements", action="store_true", help="list requirements and how many checks each has"
+    )
+    options = parser.parse_args(argv)
+    try:
+        specification, scenarios = _loading()
+    except (Mistake, SpecificationError) as error:
+        print(f"wri list: {error}", file=sys.stderr)
+        return Exit.USAGE
+    chosen = [
+        case
+        for case in scenarios
+        if not options.pattern
+        or any(
+            manifest.selects(p, case.id, *(c.id for c in case.checks), *(c.requirement for c in case.checks))
+            for p in options.pattern
+        )
+    ]
+    if not chosen and not options.requirements:
+        print(f"wri list: no scenario matches {' '.join(options.pattern)}", file=sys.stderr)
+        return Exit.NOTHING
+    if options.requirements:
+        _list_requirements(specification, scenarios, options.pattern)
+    elif options.checks:
+        for case in chosen:
+            for check in case.checks:
+                print(check.id)
+    else:
+        width = max(len(case.id) for case in chosen)
+        for case in chosen:
+            print(f"{case.id:<{width}}  {case.title}")
+        checks = sum(len(case.checks) for case in chosen)
+        print(f"{len(chosen)} scenarios, {checks} checks", file=sys.stderr)
+    return 0
+
+
+def _list_requirements(
+    specification: Specification, scenarios: tuple[scenario.Scenario, ...], patterns: list[str]
+) -> None:
+    cited = [check.requirement for case in scenarios for check in case.checks]
+    for requirement in specification.requirements.values():
+        if patterns and not any(manifest.selects(p, requirement.id) for p in patterns):
+            continue
+        count = cited.count(requirement.id)
+        note = f"{count} checks" if count else _why_unchecked(requirement)
+        print(f"{requirement.id:<13} {requirement.keyword:<10} {note}")
+
+
+def _why_unchecked(requirement: Requirement) -> str:
+    if requirement.unobserved:
+        return f"unobserved: {requirement.unobserved}"
+    if requirement.severity == "information":
+        return "allows, and requires nothing"
+    return f"binds {', '.join(requirement.roles)}, which this revision of the suite does not test"
+
+
+def show(argv: list[str]) -> int:
+    """Show a scenario as the suite understands it."""
+    parser = _Parser(prog="wri show", description="Show scenarios as the suite understands them.")
+    parser.add_argument("scenario", help="an id, or the beginning of several")
+    options = parser.parse_args(argv)
+    try:
+        specification, scenarios = _loading()
+    except (Mistake, SpecificationError) as error:
+        print(f"wri show: {error}", file=sys.stderr)
+        return Exit.USAGE
+    chosen = [case for case in scenarios if manifest.selects(options.scenario, case.id)]
+    if not chosen:
+        print(
+            f"wri show: there is no scenario {options.scenario!r}\n  fix: see `wri list`",
+            file=sys.stderr,
+        )
+        return Exit.USAGE
+    import yaml  # noqa: PLC0415
+
+    for number, case in enumerate(chosen):
+        if number:
+            print()
+        print(f"# {case.id}\n# {case.title}")
+        if case.about:
+            print(f"# {case.about}")
+        print(f"# role {case.role}, needs {', '.join(case.needs)}, fixture {case.fixture}, ", end="")
+        print(f"{case.state}, server: {case.server}")
+        print(f"# {case.path}")
+        steps = [dict(step.spec) for step in case.steps]
+        print(yaml.safe_dump(steps, sort_keys=False, allow_unicode=True, width=100), end="")
+        for identity in dict.fromkeys(check.requirement for check in case.checks):
+            print(f"# {identity}: {specification.requirements[identity].text}")
+    return 0
+
+
+def explain(argv: list[str]) -> int:
+    """Explain a requirement: its sentence, its place, and what checks it."""
+    parser = _Parser(prog="wri explain", description="Explain requirements.")
+    parser.add_argument("requirement", help="an id such as WRI-ERR-2, or a pattern such as 'WRI-ERR-*'")
+    options = parser.parse_args(argv)
+    try:
+        specification, scenarios = _loading()
+    except (Mistake, SpecificationError) as error:
+        print(f"wri explain: {error}", file=sys.stderr)
+        return Exit.USAGE
+    wanted = options.requirement.upper()
+    wanted = wanted if wanted.startswith("WRI-") else f"WRI-{wanted}"
+    chosen = [r for r in specification.requirements.values() if manifest.selects(wanted, r.id)]
+    if not chosen:
+        chapters = sorted({identity.split("-")[1] for identity in specification.requirements})
+        print(
+            f"wri explain: there is no requirement {options.requirement!r}\n"
+            f"  fix: use WRI-CHAPTER-NUMBER, with a chapter of {', '.join(chapters)}",
+            file=sys.stderr,
+        )
+        return Exit.USAGE
+    for number, requirement in enumerate(chosen):
+        if number:
+            print()
+        _explain(requirement, scenarios)
+    return 0
+
+
+def _explain(requirement: Requirement, scenarios: tuple[scenario.Scenario, ...]) -> None:
+    tags = [requirement.keyword, f"binds {', '.join(requirement.roles)}"]
+    if requirement.capability:
+        tags.append(f"capability {requirement.capability}")
+    if requirement.beyond_cylc:
+        tags.append("beyond what Cylc does")
+    print(f"{requirement.id}  ({'; '.join(tags)})")
+    print(f"  {requirement.text}")
+    print(f"  {requirement.path}:{requirement.line}, {requirement.section}")
+    mine = [c for case in scenarios for c in case.checks if c.requirement == requirement.id]
+    if mine:
+        print(f"  checked {len(mine)} times:")
+        for check in mine:
+            print(f"    {check.id}")
+    else:
+        print(f"  not checked: {_why_unchecked(requirement)}")
+
+

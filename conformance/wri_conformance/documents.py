@@ -1,0 +1,127 @@
+"""Reads YAML files that have a JSON Schema, and tells each mistake with its line."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import ValidationError
+from jsonschema.exceptions import relevance
+
+from wri_conformance import schemas
+from wri_conformance.mistakes import Mistake
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _UniqueKeys(_Loader):  # type: ignore[misc]
+    """YAML lets a second key of the same name win silently; a typo should not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands here a second time", key_node.start_mark
+                )
+            seen.add(key)
+        return dict(super().construct_mapping(node, deep=deep))
+
+
+def read(path: Path, schema: str) -> Any:
+    """Return the content of the YAML file `path`, valid against `schemas/<schema>`.
+
+    Raises:
+        Mistake: it cannot be read, is not YAML, or is not valid.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Mistake("there is no such file", "check the path", path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistake(f"cannot be read: {error}", "make it a UTF-8 text file", path) from None
+    try:
+        document = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error)
+        raise Mistake(
+            f"is not valid YAML: {problem}",
+            "mend the YAML at this place, or just before it",
+            path,
+            None if mark is None else mark.line + 1,
+        ) from None
+    errors = list(schemas.named(schema).iter_errors(document))
+    if errors:
+        error = _deepest(max(errors, key=relevance))
+        raise Mistake(
+            _describe(error), _fix(error), path, line_of(text, _place(error))
+        )
+    return document
+
+
+def line_of(text: str, place: Sequence[str | int]) -> int:
+    """Return the line, from 1, at which the node at `place` of a YAML text begins."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = 1 if node is None else node.start_mark.line + 1
+    for step in place:
+        if isinstance(node, yaml.MappingNode):
+            found = [(k, v) for k, v in node.value if k.value == str(step)]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line + 1, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _deepest(error: ValidationError) -> ValidationError:
+    while error.context:
+        error = max(error.context, key=lambda e: (len(e.absolute_path), relevance(e)))
+    return error
+
+
+def _place(error: ValidationError) -> list[str | int]:
+    place: list[str | int] = list(error.absolute_path)
+    if error.validator == "additionalProperties":
+        place += _unknown(error)[:1]
+    return place
+
+
+def _unknown(error: ValidationError) -> list[str]:
+    allowed = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+    return [key for key in error.instance if key not in allowed]
+
+
+def _allowed(error: ValidationError) -> Iterable[str]:
+    return sorted(error.schema.get("properties", {})) if isinstance(error.schema, dict) else ()
+
+
+def _describe(error: ValidationError) -> str:
+    where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)
+    where = where.lstrip(".")
+    if error.validator == "additionalProperties":
+        unknown = ", ".join(repr(key) for key in _unknown(error))
+        return f"{where + ': ' if where else ''}unknown key {unknown}"
+    message = error.message if len(error.message) < 300 else error.message[:300] + "…"  # noqa: PLR2004
+    return f"{where + ': ' if where else ''}{message}"
+
+
+def _fix(error: ValidationError) -> str:
+    if error.validator == "additionalProperties":
+        return f"use one of {', '.join(_allowed(error))}"
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"add {', '.join(missing)}"
+    if error.validator == "enum":
+        return f"use one of {', '.join(map(str, error.validator_value))}"
+    if error.validator == "type":
+        return f"make it of type {error.validator_value}"
+    if error.validator == "pattern":
+        return f"make it match {error.validator_value}"
+    description = error.schema.get("description") if isinstance(error.schema, dict) else None
+    return description or "see the schema"

@@ -1,0 +1,116 @@
+"""Compares what was observed with what a scenario expects. Pure: no sockets, no clocks."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator, SchemaError
+
+from wri_conformance import schemas
+
+_KEYWORDS = frozenset(
+    "$ref allOf anyOf oneOf not if then else properties patternProperties additionalProperties "
+    "propertyNames required minProperties maxProperties items prefixItems contains minContains "
+    "maxContains minItems maxItems uniqueItems type enum const minimum maximum exclusiveMinimum "
+    "exclusiveMaximum multipleOf minLength maxLength pattern title description".split()
+)
+_ONE = frozenset(
+    "not if then else additionalProperties propertyNames items contains".split()
+)
+_LIST = frozenset("allOf anyOf oneOf prefixItems".split())
+_MAP = frozenset("properties patternProperties".split())
+_VARIABLE = re.compile(r"\$\{([a-z_]+)\}")
+
+
+def lint(schema: Any) -> list[str]:
+    """Return what is wrong with an expectation, in words; empty if nothing.
+
+    JSON Schema ignores keywords that it does not know, so that a typo would make an
+    expectation that nothing fails. Here it is a mistake.
+    """
+    if isinstance(schema, bool):
+        return []
+    if not isinstance(schema, Mapping):
+        return [f"{schema!r} is no JSON Schema"]
+    found: list[str] = []
+    for key, value in schema.items():
+        if key == "$get":
+            continue
+        if key not in _KEYWORDS:
+            found.append(f"unknown JSON Schema keyword {key!r}")
+        elif key in _ONE:
+            found += lint(value)
+        elif key in _LIST and isinstance(value, list):
+            found += [message for part in value for message in lint(part)]
+        elif key in _MAP and isinstance(value, Mapping):
+            found += [message for part in value.values() for message in lint(part)]
+    return found
+
+
+def verify(schema: Any) -> str | None:
+    """Return why `schema` is not a valid JSON Schema, or None."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return error.message
+    return None
+
+
+def substitute(node: Any, variables: Mapping[str, Any]) -> Any:
+    """Replace `${name}` in `node`: a string that is nothing else by the value itself.
+
+    Raises:
+        KeyError: there is no such variable.
+    """
+    if isinstance(node, str):
+        whole = _VARIABLE.fullmatch(node)
+        if whole:
+            return variables[whole[1]]
+        return _VARIABLE.sub(lambda m: str(variables[m[1]]), node)
+    if isinstance(node, Mapping):
+        return {substitute(k, variables): substitute(v, variables) for k, v in node.items()}
+    if isinstance(node, list):
+        return [substitute(item, variables) for item in node]
+    return node
+
+
+def resolve(node: Any, saved: Mapping[str, Any]) -> Any:
+    """Replace each `{$get: name.path}` in `node` by the saved value.
+
+    Raises:
+        LookupError: nothing was saved under that name, or it has no such part.
+    """
+    if isinstance(node, Mapping):
+        if set(node) == {"$get"}:
+            return lookup(node["$get"], saved)
+        return {key: resolve(value, saved) for key, value in node.items()}
+    if isinstance(node, list):
+        return [resolve(item, saved) for item in node]
+    return node
+
+
+def lookup(path: str, saved: Mapping[str, Any]) -> Any:
+    """Return the part of `saved` that `path`, names joined by slashes, leads to."""
+    value: Any = saved
+    for name in path.split("/"):
+        if not isinstance(value, Mapping) or name not in value:
+            raise LookupError(f"nothing was saved as {path!r}")
+        value = value[name]
+    return value
+
+
+def references(node: Any) -> set[str]:
+    """Return the first part of every `$get` in `node`: the names that have to be saved."""
+    if isinstance(node, Mapping):
+        if set(node) == {"$get"}:
+            return {str(node["$get"]).split("/")[0]}
+        return set().union(*(references(value) for value in node.values()))
+    if isinstance(node, list):
+        return set().union(*(references(item) for item in node))
+    return set()
+
+
+def mismatch(schema: Any, actual: Any) -> str | None:
+    """Return why `actual` does not satisfy `schema`, in words, or None if it does."""
+    errors = list(schemas.validator(schema).iter_errors(actual))
+    return schemas.explain(errors) if errors else None

@@ -1,0 +1,162 @@
+"""Manifests as values: what an implementation is called, can do, and how it is started."""
+
+import datetime as dt
+import fnmatch
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from wri.data import root
+from wri_conformance import documents
+from wri_conformance.mistakes import Mistake
+from wri_conformance.specification import Specification
+
+
+@frozen
+class KnownFailure:
+    """Check ids that may fail, for a reason; not after the day `expires`."""
+
+    match: tuple[str, ...]
+    reason: str
+    url: str = ""
+    reproduce: str = ""
+    expires: dt.date | None = None
+
+    def covers(self, check_id: str) -> bool:
+        """Tell whether a check id matches one of the patterns; only `*` is special."""
+        return any(
+            re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), check_id)
+            for pattern in self.match
+        )
+
+
+@frozen
+class Manifest:
+    """An implementation, as its author describes it."""
+
+    path: Path
+    name: str
+    version: str | tuple[str, ...]
+    pip: tuple[str, ...]
+    variables: Mapping[str, str]
+    capabilities: tuple[str, ...]
+    start: Mapping[str, tuple[str, ...]]
+    ready: float
+    stop: str | tuple[str, ...]
+    end: float
+    known_failures: tuple[KnownFailure, ...]
+
+
+def directory() -> Path:
+    """Return the directory of the manifests that come with the suite."""
+    return root() / "conformance" / "implementations"
+
+
+def find(name: str) -> Path:
+    """Return the path of a manifest given by path, or by name if it comes with the suite.
+
+    Raises:
+        Mistake: there is none.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    known = sorted(p.stem for p in directory().glob("*.yaml"))
+    if name in known:
+        return directory() / f"{name}.yaml"
+    raise Mistake(
+        f"there is no manifest {name!r}",
+        f"give the path of a YAML file, or one of {', '.join(known)}",
+    )
+
+
+def load(path: Path, specification: Specification) -> Manifest:
+    """Return the manifest in `path`.
+
+    Raises:
+        Mistake: it is not valid against `manifest.json`, claims a capability that does not
+            exist, that belongs to another role, or lacks one that it needs.
+    """
+    document = documents.read(path, "manifest.json")
+    roles = document["roles"]
+    for role, claims in roles.items():
+        _verify_claims(path, role, claims["capabilities"], specification)
+    server = roles["server"]
+    claimed = [name for role in roles.values() for name in role["capabilities"]]
+    version = document["version"]
+    environment = document.get("environment", {})
+    stop = server.get("stop", "TERM")
+    return Manifest(
+        path=path,
+        name=document["name"],
+        version=version if isinstance(version, str) else tuple(version["command"]),
+        pip=tuple(environment.get("pip", ())),
+        variables=environment.get("variables", {}),
+        capabilities=tuple(claimed),
+        start={state: tuple(command) for state, command in server["start"].items()},
+        ready=float(server.get("ready", 20)),
+        stop=stop if isinstance(stop, str) else tuple(stop),
+        end=float(server.get("end", 20)),
+        known_failures=tuple(
+            _known_failure(path, number, entry)
+            for number, entry in enumerate(document.get("known_failures", []))
+        ),
+    )
+
+
+def _verify_claims(path: Path, role: str, claims: list[str], spec: Specification) -> None:
+    place: list[str | int] = ["roles", role, "capabilities"]
+    known = spec.capabilities
+    for name in claims:
+        if name not in known or known[name].role != role:
+            fitting = ", ".join(c.name for c in known.values() if c.role == role)
+            raise _mistake(
+                path,
+                f"the role {role} has no capability {name!r}",
+                f"use one of {fitting}",
+                place,
+            )
+        missing = [need for need in known[name].needs if need not in claims]
+        if missing:
+            raise _mistake(path, f"{name} needs {', '.join(missing)}", "claim both", place)
+    mandatory = [c.name for c in known.values() if c.role == role and c.mandatory]
+    if missing := [name for name in mandatory if name not in claims]:
+        raise _mistake(
+            path,
+            f"the role {role} cannot be played without {', '.join(missing)}",
+            f"claim {', '.join(missing)}, or leave the role out",
+            place,
+        )
+
+
+def _known_failure(path: Path, number: int, entry: Mapping[str, Any]) -> KnownFailure:
+    match = entry["match"]
+    expires = entry.get("expires")
+    try:
+        day = None if expires is None else dt.date.fromisoformat(str(expires))
+    except ValueError:
+        raise _mistake(
+            path,
+            f"{expires} is no day",
+            "write it as YYYY-MM-DD",
+            ["known_failures", number, "expires"],
+        ) from None
+    return KnownFailure(
+        match=(match,) if isinstance(match, str) else tuple(match),
+        reason=entry["reason"],
+        url=entry.get("url", ""),
+        reproduce=entry.get("reproduce", ""),
+        expires=day,
+    )
+
+
+def _mistake(path: Path, message: str, fix: str, place: list[str | int]) -> Mistake:
+    return Mistake(message, fix, path, documents.line_of(path.read_text(encoding="utf-8"), place))
+
+
+def selects(pattern: str, *names: str) -> bool:
+    """Tell whether a shell pattern, or a plain part of a name, selects one of `names`."""
+    return any(fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") for name in names)

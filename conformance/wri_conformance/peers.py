@@ -1,0 +1,256 @@
+"""The suite's own end of a connection: a ZeroMQ socket with its monitor, or raw TCP."""
+
+import json
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import zmq
+from attrs import define, field, frozen
+from zmq.utils.monitor import recv_monitor_message
+
+from wri_conformance.service import KeyPair
+from wri_conformance.trace import Trace
+
+_EVENTS = {
+    zmq.EVENT_CONNECTED: "connected",
+    zmq.EVENT_HANDSHAKE_SUCCEEDED: "succeeded",
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "refused",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "refused",
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "refused",
+    zmq.EVENT_DISCONNECTED: "disconnected",
+    zmq.EVENT_CONNECT_RETRIED: "retried",
+}
+# A SUB socket would drop what it did not subscribe to, and so hide a publisher that sends it.
+_SOCKETS = {"REQ": zmq.REQ, "DEALER": zmq.DEALER, "SUB": zmq.XSUB}
+GREETING_SIZE = 64
+
+
+@frozen
+class Security:
+    """How a peer presents itself: the mechanism and, for CURVE, its keys."""
+
+    mechanism: str = "CURVE"
+    client: KeyPair | None = None
+    server: bytes | None = None
+
+
+@frozen
+class Reply:
+    """What arrived: the frames of the body, and whether the envelope came back unchanged."""
+
+    frames: tuple[bytes, ...]
+    envelope_kept: bool
+    seconds: float
+
+    @property
+    def body(self) -> bytes:
+        """The first frame."""
+        return self.frames[0] if self.frames else b""
+
+    def json(self) -> Any:
+        """Return the body as strict JSON.
+
+        Raises:
+            ValueError: it is not UTF-8, not JSON, or has constants that JSON does not have.
+        """
+        return json.loads(self.body.decode("utf-8"), parse_constant=_refuse)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the `message` expectations of a step are compared with."""
+        try:
+            self.body.decode("utf-8")
+            utf8 = True
+        except UnicodeDecodeError:
+            utf8 = False
+        try:
+            self.json()
+            is_json = True
+        except (ValueError, RecursionError):
+            is_json = False
+        return {
+            "frames": len(self.frames),
+            "size": len(self.body),
+            "utf8": utf8,
+            "bom": self.body.startswith(b"\xef\xbb\xbf"),
+            "json": is_json,
+            "envelope_kept": self.envelope_kept,
+            "seconds": round(self.seconds, 4),
+        }
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+@define
+class Peer:
+    """A client or a subscriber of the suite, on a socket of its own."""
+
+    name: str
+    kind: str
+    socket: "zmq.Socket[bytes]"
+    monitor: "zmq.Socket[bytes]"
+    trace: Trace
+    events: list[str] = field(factory=list)
+    _sent: list[tuple[float, tuple[bytes, ...]]] = field(factory=list)
+
+    @classmethod
+    def open(
+        cls,
+        context: "zmq.Context[Any]",
+        name: str,
+        kind: str,
+        address: str,
+        security: Security,
+        trace: Trace,
+        *,
+        correlate: bool = False,
+        topics: Sequence[str] = (),
+        stingy: bool = False,
+    ) -> "Peer":
+        """Connect a socket; the handshake goes on in the background.
+
+        `stingy` gives it the smallest buffers that there are.
+        """
+        sock: zmq.Socket[bytes] = context.socket(_SOCKETS[kind])
+        sock.linger = 0
+        if correlate:
+            sock.setsockopt(zmq.REQ_CORRELATE, 1)
+            sock.setsockopt(zmq.REQ_RELAXED, 1)
+        if stingy:
+            sock.setsockopt(zmq.RCVBUF, 4096)
+            sock.setsockopt(zmq.RCVHWM, 1)
+            sock.setsockopt(zmq.SNDHWM, 0)
+        if security.mechanism == "CURVE" and security.client and security.server:
+            sock.curve_publickey = security.client.public
+            sock.curve_secretkey = security.client.secret or b""
+            sock.curve_serverkey = security.server
+        elif security.mechanism == "PLAIN":
+            sock.plain_username, sock.plain_password = b"user", b"password"
+        monitor: zmq.Socket[bytes] = sock.get_monitor_socket()
+        sock.connect(address)
+        for topic in topics:
+            sock.send(b"\x01" + topic.encode())
+        trace.note(name, "·", f"{kind} connects to {address} ({security.mechanism})")
+        return cls(name, kind, sock, monitor, trace)
+
+    def close(self) -> None:
+        """Drop the connection and whatever is queued on it."""
+        self.socket.disable_monitor()
+        self.monitor.close(linger=0)
+        self.socket.close(linger=0)
+
+    def handshake(self, seconds: float = 0) -> str:
+        """Return `succeeded`, `refused`, `pending` or `unreachable`, waiting so long at most."""
+        deadline = time.monotonic() + seconds
+        while True:
+            wait = max(0, int((deadline - time.monotonic()) * 1000))
+            if self._state() not in {"pending", "unreachable"} or not self.monitor.poll(wait):
+                return self._state()
+            message = recv_monitor_message(self.monitor)
+            event = _EVENTS.get(message["event"])
+            if event:
+                self.events.append(event)
+                self.trace.note(self.name, "·", f"handshake: {event}")
+
+    def _state(self) -> str:
+        for event in self.events:
+            if event in {"succeeded", "refused"}:
+                return event
+        return "pending" if "connected" in self.events else "unreachable"
+
+    def send(self, body: Sequence[bytes], envelope: Sequence[bytes] = (b"",)) -> None:
+        """Send a body of one or more frames, after the envelope where the socket adds none."""
+        prefix = tuple(envelope) if self.kind == "DEALER" else ()
+        self.trace.note(self.name, "→", [*prefix, *body])
+        self._sent.append((time.monotonic(), prefix))
+        self.socket.send_multipart([*prefix, *body], flags=zmq.NOBLOCK)
+
+    def forget(self) -> None:
+        """Expect no reply to what was sent so far."""
+        self._sent.clear()
+
+    def receive(self, seconds: float) -> Reply | None:
+        """Return what arrives within so many seconds, or None."""
+        if not self.socket.poll(int(seconds * 1000)):
+            return None
+        frames = self.socket.recv_multipart()
+        began, prefix = self._sent.pop(0) if self._sent else (time.monotonic(), ())
+        self.trace.note(self.name, "←", frames)
+        kept = tuple(frames[: len(prefix)]) == prefix
+        body = tuple(frames[len(prefix) :]) if kept else tuple(frames)
+        return Reply(body, kept, time.monotonic() - began)
+
+
+def greeting(mechanism: str) -> bytes:
+    """Return a ZMTP 3.1 greeting of 64 bytes."""
+    return b"\xff" + bytes(8) + b"\x7f\x03\x01" + mechanism.encode().ljust(20, b"\0") + bytes(32)
+
+
+def parse_greeting(data: bytes) -> dict[str, Any]:
+    """Return version and mechanism of a greeting; empty if `data` does not begin with one."""
+    if len(data) < GREETING_SIZE or data[0] != 0xFF or data[9] != 0x7F:  # noqa: PLR2004
+        return {}
+    return {
+        "version": [data[10], data[11]],
+        "mechanism": data[12:32].rstrip(b"\0").decode("ascii", "replace"),
+    }
+
+
+@define
+class Tcp:
+    """A raw TCP connection."""
+
+    name: str
+    trace: Trace
+    _socket: socket.socket | None = None
+
+    def connect(self, host: str, port: int, seconds: float) -> bool:
+        """Connect, and tell whether that worked."""
+        try:
+            self._socket = socket.create_connection((host, port), timeout=seconds)
+        except OSError as error:
+            self.trace.note(self.name, "·", f"TCP to port {port}: {error}")
+            return False
+        self.trace.note(self.name, "·", f"TCP connected to port {port}")
+        return True
+
+    def send(self, data: bytes, seconds: float) -> bool:
+        """Send all of it; False if the other side closed or stopped reading."""
+        assert self._socket is not None
+        self._socket.settimeout(seconds)
+        self.trace.note(self.name, "→", [data])
+        try:
+            self._socket.sendall(data)
+        except OSError:
+            return False
+        return True
+
+    def read(self, enough: int, seconds: float) -> tuple[bytes, bool]:
+        """Return up to `enough` bytes, and whether the other side closed."""
+        assert self._socket is not None
+        data = b""
+        deadline = time.monotonic() + seconds
+        while len(data) < enough and (left := deadline - time.monotonic()) > 0:
+            self._socket.settimeout(left)
+            try:
+                chunk = self._socket.recv(enough - len(data))
+            except TimeoutError:
+                break
+            except OSError:
+                self.trace.note(self.name, "←", [data, b""])
+                return data, True
+            if not chunk:
+                self.trace.note(self.name, "·", "the other side closed")
+                return data, True
+            data += chunk
+        if data:
+            self.trace.note(self.name, "←", [data])
+        return data, False
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._socket is not None:
+            self._socket.close()

@@ -1,0 +1,531 @@
+"""Plays one scenario against one run, and turns what it sees into results."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import zmq
+from attrs import define, field
+
+from wri_conformance import crowd, expect, service
+from wri_conformance.peers import (
+    GREETING_SIZE,
+    Peer,
+    Reply,
+    Security,
+    Tcp,
+    greeting,
+    parse_greeting,
+)
+from wri_conformance.probe import API_REQUEST, PATIENCE, Missing, address, probe, security
+from wri_conformance.runs import Run, StartError
+from wri_conformance.scenario import Scenario, Step
+from wri_conformance.service import KeyPair
+from wri_conformance.specification import Specification
+from wri_conformance.trace import Trace, readable
+from wri_conformance.verdict import Result, Verdict, of_failure
+
+REPLY = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
+HANDSHAKE = 3.0  # seconds; a CURVE handshake on loopback took some milliseconds
+_SUBSCRIBED = 0.3  # seconds for a subscription to arrive, which nothing confirms
+_BEYOND_BOUND = 4  # a reply is waited for that many times the bound, so that it can be measured
+
+NOTHING = object()  # nothing was observed; `_Seen.why` says what was missing
+
+
+@define
+class _Seen:
+    """What a step observed: the body, the message around it, or why there is neither."""
+
+    body: Any = NOTHING
+    message: Any = NOTHING
+    why: str = ""
+    sent: str = ""
+    seconds: float | None = None
+    shown: Any = None
+
+
+@define
+class Player:
+    """The state of one scenario while it is played."""
+
+    scenario: Scenario
+    specification: Specification
+    run: Run
+    begin: Callable[[], object]
+    other: Callable[[], Run]
+    scale: float = 1.0
+    trace: Trace = field(factory=Trace)
+    _context: "zmq.Context[Any]" = field(factory=zmq.Context)
+    _peers: dict[str, Peer] = field(factory=dict)
+    _heard: set[str] = field(factory=set)
+    _streams: list[Tcp] = field(factory=list)
+    _floods: list[crowd.Flood] = field(factory=list)
+    _saved: dict[str, Any] = field(factory=dict)
+    _keys: dict[str, dict[str, KeyPair]] = field(factory=dict)
+    _leaks: list[str] = field(factory=list)
+    _subscribed: float = 0.0  # when the subscriptions made so far will have arrived
+
+    def play(self) -> list[Result]:
+        """Return one result for each check of the scenario, reached or not.
+
+        A step that cannot be carried out by the implementation's fault fails its checks; the
+        steps after it are tried nevertheless, unless the server could not be started.
+        """
+        results: list[Result] = []
+        self._saved["run"] = {
+            "workflow": self.run.workflow,
+            "run_dir": str(self.run.run_dir),
+        }
+        try:
+            cause = self._begin()
+            for step in self.scenario.steps:
+                if cause:
+                    results += self._unreached(step, cause)
+                    continue
+                try:
+                    seen = self._do(step)
+                except StartError as error:
+                    cause = str(error)
+                    results += self._unreached(step, cause)
+                    continue
+                except (Missing, LookupError) as error:
+                    seen = _Seen(why=str(error).strip("'\""))
+                if seen.seconds is None and isinstance(seen.body, dict):
+                    seen.seconds = seen.body.get("seconds")
+                if "save" in step.spec:
+                    self._saved[step.spec["save"]] = None if seen.body is NOTHING else seen.body
+                results += self._judge(step, seen)
+        finally:
+            self.close()
+        return results
+
+    def _begin(self) -> str:
+        try:
+            self.begin()
+        except StartError as error:
+            return str(error)
+        return ""
+
+    def close(self) -> None:
+        """Close every connection of the scenario."""
+        for flood in self._floods:
+            flood.end()
+        for peer in self._peers.values():
+            peer.close()
+        for tcp in self._streams:
+            tcp.close()
+        self._peers.clear()
+        self._context.destroy(linger=0)
+
+    # -- judging
+
+    def _unreached(self, step: Step, cause: str) -> list[Result]:
+        return [
+            self._result(step, requirement, Verdict.FAIL, f"not reached: {cause}", reached=False)
+            for requirement in (*step.expectations, *step.message)
+        ]
+
+    def _result(
+        self, step: Step, requirement: str, verdict: Verdict, message: str = "", **more: Any
+    ) -> Result:
+        return Result(
+            id=f"{self.scenario.id}::{step.name}::{requirement}",
+            scenario=self.scenario.id,
+            step=step.name,
+            requirement=requirement,
+            verdict=verdict,
+            message=message,
+            **more,
+        )
+
+    def _judge(self, step: Step, seen: _Seen) -> list[Result]:
+        found = []
+        for actual, expectations in (
+            (seen.body, step.expectations),
+            (seen.message, step.message),
+        ):
+            for requirement, schema in expectations.items():
+                found.append(self._judge_one(step, seen, requirement, schema, actual))
+        return found
+
+    def _judge_one(
+        self, step: Step, seen: _Seen, requirement: str, schema: Any, actual: Any
+    ) -> Result:
+        broken = of_failure(self.specification.requirements[requirement].severity)
+        more: dict[str, Any] = {
+            "sent": seen.sent,
+            "seconds": None if seen.seconds is None else round(seen.seconds, 3),
+        }
+        if actual is NOTHING:
+            return self._result(
+                step, requirement, broken, seen.why, expected=schema, actual=seen.shown, **more
+            )
+        schema = expect.resolve(schema, self._saved)
+        reason = expect.mismatch(schema, actual)
+        bound = step.spec.get("bound")
+        late = bool(reason is None and bound and seen.seconds is not None and seen.seconds > bound)
+        if late:
+            reason = f"it took {seen.seconds:.1f} s; the requirement allows {bound:g} s"
+        return self._result(
+            step,
+            requirement,
+            Verdict.PASS if reason is None else broken,
+            reason or "",
+            late=late,
+            expected=schema,
+            actual=actual if actual is not seen.body or seen.shown is None else seen.shown,
+            **more,
+        )
+
+    # -- doing
+
+    def _do(self, step: Step) -> _Seen:
+        action: Callable[[Step], _Seen] = getattr(self, f"_{step.action}")
+        return action(step)
+
+    def _of(self, step: Step) -> Run:
+        return self.other() if step.spec.get("run") == "other" else self.run
+
+    def _connect(self, step: Step) -> _Seen:
+        spec = step.spec["connect"]
+        name = step.spec.get("peer", "main")
+        run = self._of(step)
+        if name in self._peers:
+            self._peers.pop(name).close()
+        security = Security(
+            spec.get("mechanism", "CURVE"),
+            self._client_key(run, spec.get("client_key", "own")),
+            self._server_key(run, spec.get("server_key", "own")),
+        )
+        peer = Peer.open(
+            self._context,
+            name,
+            spec.get("socket", "REQ"),
+            address(run, spec.get("to", "request")),
+            security,
+            self.trace,
+            correlate=spec.get("correlate", False),
+            topics=spec.get("topics", ()),
+            stingy=spec.get("stingy", False),
+        )
+        self._peers[name] = peer
+        if spec.get("ask"):
+            peer.send([API_REQUEST])
+        outcome = peer.handshake(HANDSHAKE * self.scale)
+        if outcome == "succeeded" and peer.kind == "SUB":
+            self._subscribed = time.monotonic() + _SUBSCRIBED * self.scale
+        return _Seen({"handshake": outcome, "events": list(peer.events)})
+
+    def _client_key(self, run: Run, source: Any) -> KeyPair:
+        if source == "unknown":
+            return KeyPair.new()
+        if source == "other":
+            return self._own_key(self.other().keys)
+        if isinstance(source, Mapping):
+            return self._own_key(self._keys[source["saved"]])
+        own = self._own_key(run.keys)
+        return KeyPair(own.public, KeyPair.new().secret) if source == "unmatched" else own
+
+    @staticmethod
+    def _own_key(keys: Mapping[str, KeyPair]) -> KeyPair:
+        pair = keys.get("client.key_secret")
+        if pair is None or pair.secret is None:
+            raise Missing("there is no key pair in .service/client.key_secret")
+        return pair
+
+    def _server_key(self, run: Run, source: Any) -> bytes:
+        if source == "unknown":
+            return KeyPair.new().public
+        if source == "other":
+            keys = self.other().keys
+        elif isinstance(source, Mapping):
+            keys = self._keys[source["saved"]]
+        else:
+            keys = run.keys
+        if "server.key" not in keys:
+            raise Missing("there is no public key in .service/server.key")
+        return keys["server.key"].public
+
+    def _peer(self, step: Step) -> Peer:
+        name = step.spec.get("peer", "main")
+        if name not in self._peers:
+            run = self._of(step)
+            self._peers[name] = Peer.open(
+                self._context,
+                name,
+                "REQ",
+                address(run, "request"),
+                security(run),
+                self.trace,
+            )
+        return self._peers[name]
+
+    def _request(self, step: Step) -> _Seen:
+        return self._exchange(step, [json.dumps(step.spec["request"]).encode()])
+
+    def _send(self, step: Step) -> _Seen:
+        return self._exchange(step, frames_of(step.spec["send"]))
+
+    def _exchange(self, step: Step, body: Sequence[bytes]) -> _Seen:
+        peer = self._peer(step)
+        envelope = [part.encode() for part in step.spec.get("envelope", [""])]
+        sent = " + ".join(readable(frame) for frame in body)
+        try:
+            for _ in range(step.spec.get("times", 1)):
+                peer.send(body, envelope)
+        except zmq.Again:
+            if step.spec.get("answer") != "never":
+                self._drop(peer)
+                return _Seen(why=f"no connection ({peer.handshake()})", sent=sent)
+        if "answer" in step.spec:
+            return _Seen({"sent": True}, sent=sent)
+        if "silence" in step.spec:
+            seen = self._silence(step, peer)
+        else:
+            seen = self._await(step, peer)
+        seen.sent = sent
+        return seen
+
+    def _drop(self, peer: Peer) -> None:
+        """Forget a socket that waits for a reply: REQ cannot be used again."""
+        self._peers.pop(peer.name, None)
+        peer.close()
+
+    def _patience(self, step: Step) -> float:
+        bound = step.spec.get("bound")
+        if bound is not None:
+            return float(bound) * _BEYOND_BOUND
+        return float(step.spec.get("within", REPLY)) * self.scale
+
+    def _await(self, step: Step, peer: Peer) -> _Seen:
+        patience = self._patience(step)
+        reply = peer.receive(patience)
+        if reply is None:
+            state = peer.handshake()
+            self.trace.note(peer.name, "·", f"no reply in {patience:g} s")
+            if peer.kind == "REQ":
+                self._drop(peer)
+            return _Seen(why=f"no reply in {patience:g} s (handshake: {state})")
+        return self._of_reply(peer, reply)
+
+    def _of_reply(self, peer: Peer, reply: Reply) -> _Seen:
+        self._heard.add(peer.name)
+        self._look_for_secrets(f"a message to {peer.name}", reply.frames)
+        seen = _Seen(message=reply.describe(), seconds=reply.seconds)
+        if peer.kind == "SUB":
+            topic = reply.frames[0].decode("utf-8", "replace") if reply.frames else ""
+            payload = reply.frames[1] if len(reply.frames) > 1 else b""
+            text = payload.decode("utf-8", "replace")
+            seen.body = {
+                "topic": topic,
+                "text": text,
+                "utf8": text.encode() == payload,
+                "frames": len(reply.frames),
+            }
+            return seen
+        try:
+            seen.body = reply.json()
+        except (ValueError, RecursionError) as error:
+            seen.why = f"the reply is not JSON: {error}"
+            seen.shown = readable(reply.body)
+            return seen
+        data = seen.body.get("data") if isinstance(seen.body, dict) else None
+        if isinstance(data, list) and all(isinstance(item, str) for item in data):
+            seen.message["data_sorted"] = data == sorted(data)
+        if len(reply.body) > 4096:  # noqa: PLR2004 - more would drown a report
+            seen.shown = readable(reply.body)
+        return seen
+
+    def _look_for_secrets(self, where: str, frames: Sequence[bytes]) -> None:
+        for name, pair in self.run.keys.items():
+            if pair.secret and any(pair.secret in frame for frame in frames):
+                self._leaks.append(f"the secret key of {name} is in {where}")
+
+    def _silence(self, step: Step, peer: Peer) -> _Seen:
+        """Silence counts only while the server demonstrably answers somebody else."""
+        reply = peer.receive(float(step.spec["silence"]) * self.scale)
+        if reply is not None:
+            seen = self._of_reply(peer, reply)
+            if seen.body is NOTHING:
+                seen.body = {"reply": seen.shown}
+            return seen
+        peer.forget()
+        if peer.kind == "REQ":
+            self._drop(peer)
+        witness = step.spec.get("witness")
+        if witness is not None:
+            if witness not in self._heard:
+                return _Seen(why=f"silence proves nothing: {witness} heard nothing either")
+            return _Seen(None)
+        sign = probe(self._of(step), self.trace, patience=PATIENCE * self.scale)
+        if not sign["alive"]:
+            return _Seen(why=f"silence proves nothing: {sign['why']}")
+        return _Seen(None)
+
+    def _receive(self, step: Step) -> _Seen:
+        spec = step.spec["receive"]
+        name = step.spec.get("peer", "main")
+        if name not in self._peers:
+            raise Missing(f"{name} has no connection")
+        peer = self._peers[name]
+        if "silence" in step.spec:
+            return self._silence(step, peer)
+        if "until" in spec:
+            return self._until(step, peer, spec["until"])
+        if "count" not in spec:
+            return self._await(step, peer)
+        bodies: list[Any] = []
+        seen = _Seen()
+        for number in range(spec["count"]):
+            seen = self._await(step, peer)
+            if seen.body is NOTHING:
+                seen.why = f"reply {number + 1} of {spec['count']}: {seen.why}"
+                return seen
+            bodies.append(seen.body)
+        return _Seen(bodies, message=seen.message, seconds=seen.seconds)
+
+    def _until(self, step: Step, peer: Peer, topic: str) -> _Seen:
+        deadline = time.monotonic() + self._patience(step)
+        others = 0
+        while (left := deadline - time.monotonic()) > 0:
+            reply = peer.receive(left)
+            if reply is None:
+                break
+            seen = self._of_reply(peer, reply)
+            if isinstance(seen.body, dict) and seen.body["topic"] == topic:
+                return seen
+            others += 1
+        return _Seen(why=f"no publication {topic!r} in {self._patience(step):g} s ({others} others)")
+
+    def _tcp(self, step: Step) -> _Seen:
+        spec = step.spec["tcp"]
+        run = self._of(step)
+        port = run.port(spec.get("to", "request"))
+        if port is None:
+            raise Missing(f"the contact file names no {spec.get('to', 'request')} port")
+        seen: dict[str, Any] = {}
+        for number in range(spec.get("connections", 1)):
+            tcp = Tcp(f"tcp-{number + 1}", self.trace)
+            self._streams.append(tcp)
+            if not tcp.connect(run.host, port, HANDSHAKE * self.scale):
+                return _Seen({"connected": False})
+            seen = self._talk(tcp, spec)
+            if not spec.get("hold"):
+                tcp.close()
+        return _Seen(seen)
+
+    def _talk(self, tcp: Tcp, spec: Mapping[str, Any]) -> dict[str, Any]:
+        received, closed = b"", False
+        if "greeting" in spec:
+            tcp.send(greeting(spec["greeting"]), REPLY * self.scale)
+            received, closed = tcp.read(GREETING_SIZE, HANDSHAKE * self.scale)
+        if "send" in spec:
+            for frame in frames_of(spec["send"]):
+                closed = not tcp.send(frame, REPLY * self.scale) or closed
+            more, ended = tcp.read(GREETING_SIZE, 0.1)
+            received, closed = received + more, closed or ended
+        return {
+            "connected": True,
+            "closed": closed,
+            "received": received.hex(),
+            **parse_greeting(received),
+        }
+
+    def _control(self, step: Step) -> _Seen:
+        run = self._of(step)
+        action = step.spec["control"]
+        time.sleep(max(0.0, self._subscribed - time.monotonic()))
+        self.trace.note(run.workflow, "·", action)
+        if action == "start":
+            return _Seen(run.start())
+        acted: dict[str, Any] = getattr(run, action.replace("-", "_"))()
+        self.trace.note(run.workflow, "·", f"{action}: {acted}")
+        return _Seen(acted)
+
+    def _observe(self, step: Step) -> _Seen:
+        run = self._of(step)
+        subject = step.spec["observe"]
+        if subject == "keys":
+            if "save" in step.spec:
+                self._keys[step.spec["save"]] = dict(run.keys)
+            return _Seen(service.describe_keys(run.service))
+        if subject == "contact":
+            return _Seen(service.describe_contact(run.service))
+        if subject == "ports":
+            return _Seen(run.ports_open())
+        if subject == "process":
+            return _Seen(run.describe_process())
+        contact = run.service / "contact"
+        if contact.exists():
+            self._look_for_secrets("the contact file", [contact.read_bytes()])
+        if not self._heard:
+            return _Seen(why="nothing was received in which a secret could be found")
+        return _Seen({"leaks": list(self._leaks)})
+
+    def _alive(self, step: Step) -> _Seen:
+        run = self._of(step)
+        if "bound" in step.spec:
+            sign = probe(run, self.trace, tries=1, patience=self._patience(step))
+        else:
+            sign = probe(run, self.trace, patience=PATIENCE * self.scale)
+        return _Seen(sign) if sign["alive"] else _Seen(why=sign["why"])
+
+    def _load(self, step: Step) -> _Seen:
+        run = self._of(step)
+        keys = security(run)
+        seen = crowd.load(
+            address(run, "request"),
+            lambda: keys,
+            step.spec["load"],
+            self._patience(step) + step.spec["load"].get("suspended", 0),
+            run.suspend,
+            run.resume,
+        )
+        self.trace.note("load", "·", json.dumps(seen))
+        return _Seen(seen, seconds=seen["slowest"] - step.spec["load"].get("suspended", 0))
+
+    def _flood(self, step: Step) -> _Seen:
+        run = self._of(step)
+        keys = security(run)
+        flood = crowd.Flood(
+            address(run, "request"), [keys] * step.spec["flood"]["clients"]
+        )
+        flood.start()
+        self._floods.append(flood)
+        time.sleep(0.5)
+        if not flood.answered:
+            raise Missing("none of the clients of the flood was answered")
+        return _Seen({"answered": flood.answered})
+
+    def _put(self, step: Step) -> _Seen:
+        path = self._of(step).service / step.spec["put"]["file"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(step.spec["put"]["text"], encoding="utf-8")
+        return _Seen({"done": True})
+
+    def _close(self, step: Step) -> _Seen:
+        if (name := step.spec.get("peer", "main")) not in self._peers:
+            raise Missing(f"{name} has no connection")
+        self._drop(self._peers[name])
+        return _Seen({"done": True})
+
+    def _wait(self, step: Step) -> _Seen:
+        time.sleep(step.spec["wait"])
+        return _Seen({"done": True})
+
+
+def frames_of(spec: Mapping[str, Any]) -> list[bytes]:
+    """Return the frames that a body of a scenario stands for."""
+    if "frames" in spec:
+        return [frame for part in spec["frames"] for frame in frames_of(part)]
+    if "json" in spec:
+        return [json.dumps(spec["json"], separators=(",", ":")).encode()]
+    if "hex" in spec:
+        return [bytes.fromhex(spec["hex"])]
+    if "fill" in spec:
+        fill = spec["fill"]
+        text = fill.get("before", "") + fill["unit"] * fill["times"] + fill.get("after", "")
+        return [text.encode()]
+    return [spec["text"].encode()]

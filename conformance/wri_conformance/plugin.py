@@ -1,0 +1,323 @@
+"""The pytest plugin: scenarios are items, `--wri MANIFEST` collects and judges them.
+
+Without `--wri` it does nothing, so that having `wri` installed changes nobody's test runs.
+"""
+
+import datetime as dt
+import signal
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, field
+
+from wri_conformance import results, scenario, terminal, venvs
+from wri_conformance import manifest as manifests
+from wri_conformance.evidence import report as evidence_report
+from wri_conformance.mistakes import Mistake
+from wri_conformance.preflight import preflight
+from wri_conformance.scenario import Scenario
+from wri_conformance.specification import Specification, SpecificationError
+from wri_conformance.specification import load as load_specification
+from wri_conformance.stage import Stage
+from wri_conformance.verdict import Exit, Verdict, apply_known
+
+_BAD = {Verdict.FAIL, Verdict.ERROR}
+_SUITE = pytest.StashKey["Suite"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the suite."""
+    group = parser.getgroup("wri", "conformance with the Workflow Runtime Interface")
+    group.addoption(
+        "--wri", metavar="MANIFEST", help="test the implementation that this manifest describes"
+    )
+    group.addoption(
+        "--wri-select",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="only scenarios whose id, check or requirement matches; may be repeated",
+    )
+    group.addoption(
+        "--wri-results", metavar="DIRECTORY", help="write results.json and summary.md there"
+    )
+    group.addoption(
+        "--wri-patience",
+        metavar="FACTOR",
+        type=float,
+        default=1.0,
+        help="multiply every wait of the suite, for slow machines; bounds of the "
+        "specification stay",
+    )
+    group.addoption(
+        "--wri-strict", action="store_true", help="warnings and inconclusive checks fail the run"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load everything that can be wrong before anything is started."""
+    name = config.getoption("--wri")
+    if not name or config.option.help:
+        return
+    try:
+        suite = Suite.of(config, name)
+    except (Mistake, SpecificationError) as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[_SUITE] = suite
+    config.pluginmanager.register(suite, "wri-suite")
+    base = str(scenario.directory())
+    if base not in config.args:
+        if config.args_source is not pytest.Config.ArgsSource.ARGS:
+            config.args.clear()
+        config.args.append(base)
+    if threading_is_ours(config):
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def threading_is_ours(config: pytest.Config) -> bool:
+    """Tell whether this process may decide what SIGTERM does: it runs the whole session."""
+    return not hasattr(config, "workerinput")
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt("terminated")
+
+
+class ScenarioFile(pytest.File):
+    """A scenario file, and the scenarios that it expands to."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Yield the selected scenarios of this file."""
+        suite = self.config.stash[_SUITE]
+        for case in suite.scenarios:
+            if case.path == self.path and suite.selected(case):
+                group, _, rest = case.id.rpartition("/")
+                parts = case.id.split("/")
+                cut = min(2, len(parts) - 1)
+                group, rest = "/".join(parts[:cut]), "/".join(parts[cut:])
+                item: ScenarioItem = ScenarioItem.from_parent(
+                    self, name=rest, nodeid=f"{group}::{rest}", case=case
+                )
+                yield item
+
+
+class ScenarioItem(pytest.Item):
+    """One scenario. Its checks travel in the report as `wri`."""
+
+    def __init__(self, *, case: Scenario, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.case = case
+        self.played: results.Played | None = None
+
+    def runtest(self) -> None:
+        """Play the scenario, or say why not."""
+        suite = self.config.stash[_SUITE]
+        self.played = suite.play(self.case)
+        verdicts = {result.verdict for result in self.played.results}
+        for result in self.played.results:
+            self.user_properties.append((result.id, result.verdict.value))
+        if verdicts & _BAD:
+            raise ChecksFailedError
+        if verdicts == {Verdict.NOT_APPLICABLE}:
+            pytest.skip(self.played.results[0].message)
+        if Verdict.KNOWN_FAILURE in verdicts:
+            reasons = {r.known for r in self.played.results if r.known}
+            pytest.xfail("; ".join(sorted(reasons)))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any) -> Any:
+        """Return the block of the failing checks, or what is wrong with the suite."""
+        if isinstance(excinfo.value, ChecksFailedError) and self.played is not None:
+            suite = self.config.stash[_SUITE]
+            if suite.fatal:
+                return suite.fatal
+            return evidence_report(
+                self.played.results,
+                self.played.trace,
+                suite.specification,
+                f"wri test {suite.manifest.path} --select '{self.case.id}'",
+                self.case.title,
+            )
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return where the scenario is, for pytest."""
+        return self.path, 0, self.case.id
+
+
+class ChecksFailedError(Exception):
+    """A check failed; the evidence is in the item."""
+
+
+@define(eq=False)
+class Suite:
+    """The suite in one pytest process: a worker plays, the controller judges and reports."""
+
+    config: pytest.Config
+    specification: Specification
+    manifest: manifests.Manifest
+    scenarios: tuple[Scenario, ...]
+    path: Path | None
+    fatal: str
+    report: results.Report
+    _stage: Stage | None = None
+    _began: float = field(factory=time.monotonic)
+    survivors: list[str] = field(factory=list)
+
+    @classmethod
+    def of(cls, config: pytest.Config, name: str) -> "Suite":
+        """Load specification, manifest and scenarios, and see whether the server starts at all.
+
+        Raises:
+            Mistake: something cannot be used as it is.
+        """
+        specification = load_specification()
+        manifest = manifests.load(manifests.find(name), specification)
+        cases = scenario.load_all(specification=specification)
+        handed: dict[str, Any] = getattr(config, "workerinput", {}).get("wri", {})
+        scale = config.getoption("--wri-patience")
+        if scale <= 0:
+            raise Mistake("the patience must be greater than 0", "try --wri-patience 2")
+        collect_only = config.getoption("--collect-only", default=False)
+        if handed or collect_only:
+            path = Path(handed["path"]) if handed.get("path") else None
+            version, fatal = handed.get("version", ""), handed.get("fatal", "")
+        else:
+            say = terminal.sayer(config)
+            path = venvs.ensure(manifest.pip, say) if manifest.pip else None
+            version, fatal = preflight(manifest, specification, path, scale)
+        report = results.Report(
+            manifest,
+            specification,
+            cases,
+            version,
+            strict=config.getoption("--wri-strict"),
+            started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            fatal=fatal,
+        )
+        return cls(config, specification, manifest, cases, path, fatal, report)
+
+    def selected(self, case: Scenario) -> bool:
+        """Tell whether `--wri-select` wants a scenario."""
+        patterns = self.config.getoption("--wri-select")
+        if not patterns:
+            return True
+        names = [case.id, *(c.id for c in case.checks), *(c.requirement for c in case.checks)]
+        return any(manifests.selects(pattern, *names) for pattern in patterns)
+
+    def play(self, case: Scenario) -> results.Played:
+        """Return a scenario's results, known failures marked; never raises but for the user's."""
+        missing = [name for name in case.needs if name not in self.manifest.capabilities]
+        if missing:
+            found = results.not_applicable(case, missing)
+            return results.Played(case.id, case.title, 0.0, 0, found, [])
+        if self.fatal:
+            found = results.unreached(case, Verdict.FAIL, self.fatal.splitlines()[0])
+            return results.Played(case.id, case.title, 0.0, 0, found, [])
+        if self._stage is None:
+            self._stage = Stage(
+                self.manifest, self.specification, self.path, self.config.getoption("--wri-patience")
+            )
+        try:
+            done = self._stage.play(case)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the suite's fault
+            reason = f"the suite failed: {type(error).__name__}: {error}"
+            found = results.unreached(case, Verdict.ERROR, reason)
+            return results.Played(case.id, case.title, 0.0, 1, found, [])
+        judged = apply_known(
+            done.results, self.manifest.known_failures, dt.datetime.now(dt.UTC).date()
+        )
+        return results.Played(
+            case.id, case.title, done.seconds, done.attempts, judged, list(done.trace)
+        )
+
+    # -- hooks
+
+    @pytest.hookimpl
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        """Collect the scenarios of the suite."""
+        if file_path.suffix == ".yaml" and file_path.is_relative_to(scenario.directory()):
+            collected: ScenarioFile = ScenarioFile.from_parent(parent, path=file_path)
+            return collected
+        return None
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, Any, None]:
+        """Put the results of a scenario into its report."""
+        outcome = yield
+        if call.when == "call" and isinstance(item, ScenarioItem) and item.played is not None:
+            outcome.get_result().wri = item.played.to_json()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the results out of a report, in the process that judges."""
+        document = getattr(report, "wri", None)
+        if document is not None:
+            played = results.Played.from_json(document)
+            self.report.played[played.id] = played
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
+        """Show warnings, known failures and inconclusive checks as what they are."""
+        return terminal.status(report)
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Say what is tested against what."""
+        return terminal.header(self.report)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand a worker of xdist what only one process should find out."""
+        node.workerinput["wri"] = {
+            "path": str(self.path) if self.path else "",
+            "version": self.report.version,
+            "fatal": self.fatal,
+        }
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Remember that the run was cut short."""
+        self.report.interrupted = True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End every process; in the process that judges, set the exit status and write files."""
+        self._close()
+        if hasattr(self.config, "workerinput") or self.config.getoption("--collect-only"):
+            return
+        self.report.seconds = time.monotonic() - self._began
+        broken = session.exitstatus in {
+            pytest.ExitCode.INTERNAL_ERROR,
+            pytest.ExitCode.USAGE_ERROR,
+        }
+        if session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            self.report.interrupted = True
+        foreign = session.testsfailed and not any(r.verdict in _BAD for r in self.report.results)
+        if not broken:
+            code = self.report.exit
+            if self.survivors:
+                code = max(code, Exit.BROKEN)
+            session.exitstatus = max(int(code), 1) if foreign else int(code)
+        directory = self.config.getoption("--wri-results")
+        if directory:
+            terminal.write_files(self.report, Path(directory))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Show the summary."""
+        if not self.config.getoption("--collect-only"):
+            directory = self.config.getoption("--wri-results")
+            terminal.summary(terminalreporter, self.report, directory, self.survivors)
+
+    def pytest_unconfigure(self) -> None:
+        """End every process, should the session never have finished."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._stage is not None:
+            stage, self._stage = self._stage, None
+            self.survivors += stage.close()

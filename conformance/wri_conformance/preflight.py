@@ -1,0 +1,81 @@
+"""One start before the first scenario: an implementation that never gets ready ends the run."""
+
+import subprocess
+from pathlib import Path
+
+from wri_conformance.manifest import Manifest
+from wri_conformance.mistakes import Mistake
+from wri_conformance.probe import PATIENCE, Missing, probe
+from wri_conformance.runs import Run, StartError, Workshop
+from wri_conformance.specification import Specification
+from wri_conformance.trace import Trace, readable
+
+
+def preflight(
+    manifest: Manifest, _specification: Specification, path: Path | None, scale: float
+) -> tuple[str, str]:
+    """Start the server once; return its version and, if it is no use, why not.
+
+    It is of use if it writes a contact file and anything at all answers at its request port:
+    whether rightly is for the scenarios to say.
+
+    Raises:
+        Mistake: the start command or the version command cannot be executed.
+    """
+    workshop = Workshop(scale=scale)
+    run = Run(
+        manifest=manifest,
+        workshop=workshop,
+        home=workshop.home(),
+        workflow="preflight",
+        fixture="basic",
+        state="paused",
+        path=path,
+    )
+    try:
+        version = _version(run)
+        return version, _try_it(run, scale)
+    finally:
+        run.close()
+        workshop.close()
+
+
+def _try_it(run: Run, scale: float) -> str:
+    try:
+        run.start()
+    except StartError as error:
+        return str(error)
+    trace = Trace()
+    try:
+        sign = probe(run, trace, patience=2 * PATIENCE * scale)
+    except Missing as error:
+        return f"{run.manifest.name} cannot be asked anything: {error}"
+    if sign["alive"] or any(event["direction"] == "←" for event in trace.events):
+        return ""
+    return (
+        f"{run.manifest.name} wrote its contact file and never answered: {sign['why']}\n"
+        f"{run.output()}"
+    )
+
+
+def _version(run: Run) -> str:
+    if isinstance(run.manifest.version, str):
+        return run.manifest.version
+    command = [run.fill(part) for part in run.manifest.version]
+    try:
+        done = subprocess.run(
+            command,
+            env=run.environment,
+            cwd=run.home,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Mistake(
+            f"the version command cannot be executed: {error}",
+            "correct version: command:, or give the version as a text",
+            run.manifest.path,
+        ) from None
+    first = (done.stdout or done.stderr).splitlines()[:1]
+    return readable(first[0], 80) if first and not done.returncode else "unknown"

@@ -1,0 +1,41 @@
+"""Takes out of a result what tells of the user: names, hosts and home directories."""
+
+import getpass
+import re
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+
+def _identities() -> list[tuple[re.Pattern[str], str]]:
+    found = [(re.escape(str(Path.home())), "<home>")]
+    host = socket.gethostname()
+    names = {host, host.split(".")[0]} - {"localhost", ""}
+    found += [(rf"\b{re.escape(name)}\b", "<host>") for name in sorted(names, key=len)[::-1]]
+    try:
+        found.append((rf"\b{re.escape(getpass.getuser())}\b", "<user>"))
+    except (KeyError, OSError):
+        pass
+    return [(re.compile(pattern), name) for pattern, name in found]
+
+
+@define
+class Redaction:
+    """Replaces identities in every string of a document."""
+
+    _patterns: list[tuple[re.Pattern[str], str]] = field(factory=_identities)
+
+    def __call__(self, node: Any) -> Any:
+        """Return `node` with the same shape and nothing of the user in it."""
+        if isinstance(node, str):
+            for pattern, name in self._patterns:
+                node = pattern.sub(name, node)
+            return node
+        if isinstance(node, Mapping):
+            return {self(key): self(value) for key, value in node.items()}
+        if isinstance(node, list | tuple):
+            return [self(item) for item in node]
+        return node

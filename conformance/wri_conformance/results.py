@@ -1,0 +1,190 @@
+"""`results.json`, the one truth about a run, and what follows from it."""
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import zmq
+from attrs import define, field
+
+from wri import __version__
+from wri_conformance.manifest import Manifest
+from wri_conformance.privacy import Redaction
+from wri_conformance.scenario import Scenario
+from wri_conformance.specification import Specification
+from wri_conformance.verdict import Exit, Result, Verdict, exit_status, stale
+
+FORMAT = 1
+
+
+@define
+class Played:
+    """One scenario of the run."""
+
+    id: str
+    title: str
+    seconds: float
+    attempts: int
+    results: list[Result]
+    trace: list[Mapping[str, Any]]
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Played":
+        """Return what a worker sent."""
+        return cls(
+            document["id"],
+            document["title"],
+            document["seconds"],
+            document["attempts"],
+            [Result.from_json(result) for result in document["results"]],
+            list(document["trace"]),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` is made from; the trace only where something is to be shown."""
+        quiet = {Verdict.PASS, Verdict.NOT_APPLICABLE}
+        shown = any(result.verdict not in quiet for result in self.results)
+        return {
+            "id": self.id,
+            "title": self.title,
+            "seconds": self.seconds,
+            "attempts": self.attempts,
+            "results": [result.to_json() for result in self.results],
+            "trace": list(self.trace) if shown else [],
+        }
+
+
+@define
+class Report:
+    """All that is known of a run, for the terminal, the files and the exit status."""
+
+    manifest: Manifest
+    specification: Specification
+    catalogue: Sequence[Scenario]
+    version: str
+    strict: bool = False
+    started: str = ""
+    seconds: float = 0.0
+    interrupted: bool = False
+    fatal: str = ""
+    played: dict[str, Played] = field(factory=dict)
+
+    @property
+    def results(self) -> list[Result]:
+        """Every result, in the order of the catalogue."""
+        order = {scenario.id: number for number, scenario in enumerate(self.catalogue)}
+        ordered = sorted(self.played.values(), key=lambda p: order.get(p.id, len(order)))
+        return [result for played in ordered for result in played.results]
+
+    @property
+    def counts(self) -> Counter[Verdict]:
+        """How many checks came to each verdict."""
+        return Counter(result.verdict for result in self.results)
+
+    @property
+    def stale(self) -> list[str]:
+        """What the list of known failures claims wrongly."""
+        checks = [check.id for scenario in self.catalogue for check in scenario.checks]
+        return stale(self.results, self.manifest.known_failures, checks)
+
+    @property
+    def exit(self) -> Exit:
+        """The exit status of the run."""
+        if self.interrupted:
+            return Exit.INTERRUPTED
+        return exit_status(self.results, self.stale, strict=self.strict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every scenario of the suite was selected and came to an end."""
+        return {scenario.id for scenario in self.catalogue} <= set(self.played)
+
+    def conforms_to(self) -> tuple[list[str], list[str]]:
+        """Return the claimed capabilities that hold, and those that do not or were not tried.
+
+        A capability holds if every scenario that needs it was played and every MUST in them
+        was kept. A failure that is known is a failure nevertheless.
+        """
+        holds, fails = [], []
+        for name in self.manifest.capabilities:
+            mine = [scenario.id for scenario in self.catalogue if name in scenario.needs]
+            kept = bool(mine) and all(
+                identity in self.played and not any(map(self._breaks, self.played[identity].results))
+                for identity in mine
+            )
+            (holds if kept else fails).append(name)
+        return holds, fails
+
+    def _breaks(self, result: Result) -> bool:
+        if result.verdict is Verdict.KNOWN_FAILURE:
+            return self.specification.requirements[result.requirement].severity == "failure"
+        return result.verdict in {Verdict.FAIL, Verdict.ERROR}
+
+    def not_claimed(self) -> list[str]:
+        """Return the capabilities of the specification that the manifest does not claim."""
+        return [name for name in self.specification.capabilities if name not in self.manifest.capabilities]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that `results.json` describes, without identities."""
+        holds, fails = self.conforms_to()
+        document = {
+            "format": FORMAT,
+            "implementation": {"name": self.manifest.name, "version": self.version},
+            "suite": {"version": __version__},
+            "specification": {"revision": self.specification.revision},
+            "environment": {
+                "python": platform.python_version(),
+                "platform": platform.platform(terse=True),
+                "pyzmq": zmq.pyzmq_version(),
+                "libzmq": zmq.zmq_version(),
+            },
+            "started": self.started,
+            "seconds": round(self.seconds, 3),
+            "summary": {
+                "exit": int(self.exit),
+                "complete": self.complete,
+                "counts": {verdict.value: self.counts[verdict] for verdict in Verdict},
+                "conforms_to": holds,
+                "does_not_conform_to": fails,
+                "not_claimed": self.not_claimed(),
+                "stale_known_failures": self.stale,
+                "fatal": self.fatal,
+            },
+            "scenarios": [played.to_json() for played in self.played.values()],
+        }
+        redacted: dict[str, Any] = Redaction()(document)
+        return redacted
+
+    def write(self, path: Path) -> None:
+        """Write `results.json`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False, default=str)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def not_applicable(scenario: Scenario, missing: Iterable[str]) -> list[Result]:
+    """Return the results of a scenario whose capabilities are not claimed."""
+    return [
+        Result(
+            check.id,
+            check.scenario,
+            check.step,
+            check.requirement,
+            Verdict.NOT_APPLICABLE,
+            f"{', '.join(missing)} is not claimed",
+        )
+        for check in scenario.checks
+    ]
+
+
+def unreached(scenario: Scenario, verdict: Verdict, reason: str) -> list[Result]:
+    """Return the results of a scenario that could not be played at all."""
+    return [
+        Result(
+            check.id, check.scenario, check.step, check.requirement, verdict, reason, reached=False
+        )
+        for check in scenario.checks
+    ]

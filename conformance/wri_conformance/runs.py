@@ -1,0 +1,376 @@
+"""Starts an implementation in a home directory of its own, and acts on its process."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from attrs import define, field, frozen
+
+from wri.data import root
+from wri_conformance import guard, processes, service
+from wri_conformance.manifest import Manifest
+from wri_conformance.mistakes import Mistake
+from wri_conformance.service import KeyPair
+
+_TICK = 0.01  # seconds between two looks at a file or a process
+
+
+@frozen
+class StartError(Exception):
+    """An implementation that was started and did not become ready: its own failure."""
+
+    message: str
+    output: str
+
+    def __str__(self) -> str:
+        """Return the message and the last lines that the implementation printed."""
+        if not self.output:
+            return f"{self.message}; it printed nothing"
+        quoted = "\n".join(f"    | {line}" for line in self.output.splitlines())
+        return f"{self.message}; the last that it printed:\n{quoted}"
+
+
+@define
+class Workshop:
+    """The directory of one process of the suite, with the guard that cleans it up."""
+
+    token: str = field(factory=lambda: secrets.token_hex(8))
+    directory: Path = field(init=False)
+    scale: float = 1.0
+    _guard: "subprocess.Popen[bytes]" = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Make the directory and start the guard."""
+        self.directory = Path(tempfile.mkdtemp(prefix="wri-"))
+        self._guard = guard.start(self.token, self.directory)
+
+    def close(self) -> list[str]:
+        """Kill what is left, remove the directory; return the processes that would not die."""
+        survivors = processes.sweep(self.token)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        if self._guard.stdin is not None:
+            self._guard.stdin.close()
+        self._guard.wait()
+        return survivors
+
+    def home(self) -> Path:
+        """Return a new empty home directory."""
+        home = Path(tempfile.mkdtemp(dir=self.directory))
+        (home / "tmp").mkdir()
+        return home
+
+
+def environment(manifest: Manifest, home: Path, token: str, path: Path | None) -> dict[str, str]:
+    """Return the environment of an implementation: nothing of the user's own but the PATH."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in {"PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT"}
+    }
+    if path is not None:
+        kept["PATH"] = f"{path}{os.pathsep}{kept.get('PATH', '')}"
+    kept |= {"HOME": str(home), "TMPDIR": str(home / "tmp"), processes.TOKEN: token}
+    return kept | dict(manifest.variables)
+
+
+@define
+class Run:
+    """One workflow of one implementation: its run directory and, once started, its process."""
+
+    manifest: Manifest
+    workshop: Workshop
+    home: Path
+    workflow: str
+    fixture: str
+    state: str
+    path: Path | None = None
+    contact: dict[str, str] = field(factory=dict)  # as last seen; kept when the file is gone
+    keys: dict[str, KeyPair] = field(factory=dict)
+    _child: "subprocess.Popen[bytes] | None" = None
+    _starts: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        """Put the fixture into the run directory."""
+        shutil.copytree(
+            root() / "conformance" / "fixtures" / self.fixture, self.run_dir, dirs_exist_ok=True
+        )
+
+    @property
+    def started(self) -> bool:
+        """Whether a start command was given."""
+        return self._child is not None
+
+    @property
+    def run_dir(self) -> Path:
+        """The run directory of the workflow."""
+        return self.home / "cylc-run" / self.workflow
+
+    @property
+    def service(self) -> Path:
+        """The directory of the contact file and the key files."""
+        return self.run_dir / ".service"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of every process of the implementation."""
+        values = environment(self.manifest, self.home, self.workshop.token, self.path)
+        return {name: self.fill(value) for name, value in values.items()}
+
+    def fill(self, text: str) -> str:
+        """Replace {workflow}, {run_dir}, {home}, {fixture} and {python} in a text."""
+        for name, value in {
+            "{workflow}": self.workflow,
+            "{run_dir}": str(self.run_dir),
+            "{home}": str(self.home),
+            "{fixture}": self.fixture,
+            "{python}": sys.executable,
+        }.items():
+            text = text.replace(name, value)
+        return text
+
+    def start(self) -> dict[str, Any]:
+        """Start the server and wait until its contact file is complete.
+
+        Raises:
+            StartError: it did not become ready in the time that the manifest gives it.
+            Mistake: its command cannot be executed.
+        """
+        before = self._contact_bytes()
+        began = time.monotonic()
+        self._child = self._spawn()
+        self._wait_for_contact(before)
+        self.contact = service.read_contact(self.service)
+        self._read_keys()
+        return {"done": True, "seconds": round(time.monotonic() - began, 3)}
+
+    def start_again(self) -> dict[str, Any]:
+        """Give the start command a second time while the first server runs; wait for its end.
+
+        A second process that goes on for some seconds beside the first one is killed.
+        """
+        second = self._spawn()
+        try:
+            status: int | None = second.wait(timeout=5 * self.workshop.scale)
+        except subprocess.TimeoutExpired:
+            second.kill()
+            second.wait()
+            status = None
+        return {"done": True, "exited": status is not None, "status": status}
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        start = self.manifest.start
+        command = [self.fill(part) for part in start.get(self.state, start["paused"])]
+        self._starts += 1
+        program = shutil.which(command[0], path=self.environment["PATH"])
+        if program is None:
+            raise Mistake(
+                f"the start command cannot be executed: there is no program {command[0]!r}",
+                "correct roles: server: start:, or put the program into PATH",
+                self.manifest.path,
+            )
+        with (self.home / "output").open("ab") as output:
+            try:
+                return subprocess.Popen(
+                    [program, *command[1:]],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=self.home,
+                    env=self.environment,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise Mistake(
+                    f"the start command cannot be executed: {error}",
+                    "correct roles: server: start:",
+                    self.manifest.path,
+                ) from None
+
+    def _contact_bytes(self) -> bytes:
+        try:
+            return (self.service / "contact").read_bytes()
+        except OSError:
+            return b""
+
+    def _wait_for_contact(self, before: bytes) -> None:
+        assert self._child is not None
+        limit = self.manifest.ready * self.workshop.scale
+        deadline = time.monotonic() + limit
+        last = before
+        while time.monotonic() < deadline:
+            now = self._contact_bytes()
+            if now and now != before and now == last:
+                return
+            last = now
+            status = self._child.poll()
+            if status or (status == 0 and not any(processes.marked(self.workshop.token))):
+                raise StartError(
+                    f"{self.manifest.name} ended with status {status} before its contact file "
+                    f"was there ({' '.join(self.command)})",
+                    self.output(),
+                )
+            time.sleep(_TICK)
+        raise StartError(
+            f"{self.manifest.name} wrote no contact file in {limit:g} s "
+            f"({' '.join(self.command)}; expected {self.service / 'contact'})",
+            self.output(),
+        )
+
+    @property
+    def command(self) -> list[str]:
+        """The start command, as a person would type it."""
+        start = self.manifest.start
+        return [self.fill(part) for part in start.get(self.state, start["paused"])]
+
+    def _read_keys(self) -> None:
+        self.keys = {
+            name: pair
+            for name in service.KEY_FILES
+            if (pair := service.read_key(self.service / name)) is not None
+        }
+
+    def output(self, lines: int = 12) -> str:
+        """Return the last lines that the implementation printed."""
+        try:
+            text = (self.home / "output").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.strip().splitlines()[-lines:])
+
+    @property
+    def host(self) -> str:
+        """The host of the contact file."""
+        return self.contact.get("CYLC_WORKFLOW_HOST", "")
+
+    def port(self, name: str) -> int | None:
+        """Return the `request` or `publish` port of the contact file, if it has a usable one."""
+        key = {"request": "CYLC_WORKFLOW_PORT", "publish": "CYLC_WORKFLOW_PUBLISH_PORT"}[name]
+        value = self.contact.get(key, "")
+        return int(value) if value.isdecimal() and 0 < int(value) < 65536 else None  # noqa: PLR2004
+
+    def process(self) -> psutil.Process | None:
+        """Return the server's process: that of the contact file if it is ours, or our child."""
+        pid = self.contact.get("CYLC_WORKFLOW_PID", "")
+        if pid.isdecimal() and (found := self._ours(int(pid))):
+            return found
+        if self._child is not None and self._child.poll() is None:
+            return self._ours(self._child.pid)
+        return None
+
+    def _ours(self, pid: int) -> psutil.Process | None:
+        try:
+            process = psutil.Process(pid)
+            if process.environ().get(processes.TOKEN) != self.workshop.token:
+                return None
+            return process if processes.alive(process) else None
+        except (psutil.Error, OSError):
+            return None
+
+    def stop(self) -> dict[str, Any]:
+        """Tell the server to stop and wait for the end of its process."""
+        process = self.process()
+        began = time.monotonic()
+        if isinstance(self.manifest.stop, tuple):
+            subprocess.run(
+                [self.fill(part) for part in self.manifest.stop],
+                env=self.environment,
+                cwd=self.home,
+                capture_output=True,
+                check=False,
+                timeout=self.manifest.end * self.workshop.scale,
+            )
+        elif process is not None:
+            process.send_signal(getattr(signal, f"SIG{self.manifest.stop}"))
+        exited = self._wait_for_end(process, self.manifest.end * self.workshop.scale)
+        return {
+            "done": process is not None,
+            "exited": exited,
+            "status": None if self._child is None else self._child.poll(),
+            "seconds": round(time.monotonic() - began, 3),
+        }
+
+    def kill(self) -> dict[str, Any]:
+        """End the server's process as a crash does."""
+        process = self.process()
+        if process is not None:
+            process.kill()
+        return {"done": process is not None, "exited": self._wait_for_end(process, 10)}
+
+    def _wait_for_end(self, process: psutil.Process | None, limit: float) -> bool:
+        deadline = time.monotonic() + limit
+        while True:
+            child_ended = self._child is None or self._child.poll() is not None
+            if child_ended and (process is None or not processes.alive(process)):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_TICK)
+
+    def suspend(self) -> dict[str, Any]:
+        """Stop the process from running, as a debugger or a suspended machine does."""
+        return self._signal(signal.SIGSTOP)
+
+    def resume(self) -> dict[str, Any]:
+        """Let a suspended process go on."""
+        return self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> dict[str, Any]:
+        process = self.process()
+        if process is not None:
+            process.send_signal(number)
+        return {"done": process is not None}
+
+    def ports_open(self) -> dict[str, str]:
+        """Try both ports of the last contact file: open, closed or unknown."""
+        return {name: self._try(name) for name in ("request", "publish")}
+
+    def _try(self, name: str) -> str:
+        port = self.port(name)
+        if port is None or not self.host:
+            return "unknown"
+        try:
+            with socket.create_connection((self.host, port), timeout=2):
+                return "open"
+        except OSError:
+            return "closed"
+
+    def describe_process(self) -> dict[str, Any]:
+        """Return what an `observe: process` step sees."""
+        pid = self.contact.get("CYLC_WORKFLOW_PID", "")
+        process = self._ours(int(pid)) if pid.isdecimal() else None
+        if process is None:
+            return {"alive": False, "pid": pid}
+        try:
+            listens = {
+                connection.laddr.port
+                for connection in process.net_connections(kind="tcp")
+                if connection.status == psutil.CONN_LISTEN
+            }
+            return {
+                "alive": True,
+                "pid": pid,
+                "command": " ".join(process.cmdline()),
+                "owner": process.username(),
+                "listens": sorted(str(port) for port in listens),
+            }
+        except psutil.Error:
+            return {"alive": False, "pid": pid}
+
+    def close(self) -> None:
+        """End the server, cleanly or not, and forget its home."""
+        if self._child is not None:
+            self.resume()
+            if (process := self.process()) is not None:
+                process.kill()
+            if self._child.poll() is None:
+                self._child.kill()
+            self._child.wait()

@@ -1,0 +1,245 @@
+"""Scenarios as values: loading, expansion over a matrix, and the checks that they declare."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from wri.data import root
+from wri_conformance import documents, expect, schemas
+from wri_conformance.mistakes import Mistake
+from wri_conformance.specification import Specification
+from wri_conformance.specification import load as load_specification
+
+ACTIONS = (
+    "connect",
+    "request",
+    "send",
+    "receive",
+    "tcp",
+    "control",
+    "observe",
+    "alive",
+    "load",
+    "flood",
+    "put",
+    "wait",
+    "close",
+)
+
+
+@frozen
+class Check:
+    """One requirement, checked by one step of one scenario: the unit of every verdict."""
+
+    scenario: str
+    step: str
+    requirement: str
+
+    @property
+    def id(self) -> str:
+        """`scenario::step::requirement`, the same whatever the verdict."""
+        return f"{self.scenario}::{self.step}::{self.requirement}"
+
+
+@frozen
+class Step:
+    """One action of a scenario; `spec` is its YAML mapping with all variables replaced."""
+
+    number: int
+    action: str
+    spec: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name that its checks carry, or what it is and where it stands."""
+        return str(self.spec.get("step", f"{self.action}-{self.number}"))
+
+    @property
+    def expectations(self) -> Mapping[str, Any]:
+        """By requirement, the schema for what was observed."""
+        return dict(self.spec.get("expect", {}))
+
+    @property
+    def message(self) -> Mapping[str, Any]:
+        """By requirement, the schema for the message around the body."""
+        return dict(self.spec.get("message", {}))
+
+
+@frozen(slots=False)
+class Scenario:
+    """One case, ready to be played."""
+
+    id: str
+    title: str
+    about: str
+    role: str
+    needs: tuple[str, ...]
+    fixture: str
+    state: str
+    server: str
+    steps: tuple[Step, ...]
+    path: Path = field(repr=False)
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...]:
+        """All that the scenario promises to decide, in order."""
+        return tuple(
+            Check(self.id, step.name, requirement)
+            for step in self.steps
+            for requirement in (*step.expectations, *step.message)
+        )
+
+
+def directory() -> Path:
+    """Return the directory of the suite's own scenarios."""
+    return root() / "conformance" / "scenarios"
+
+
+def load_all(
+    base: Path | None = None, specification: Specification | None = None
+) -> tuple[Scenario, ...]:
+    """Return every scenario below `base`, sorted by path, matrices expanded.
+
+    Raises:
+        Mistake: a file cannot be used; the first one is told.
+    """
+    base = base or directory()
+    specification = specification or load_specification()
+    return tuple(
+        scenario
+        for path in sorted(base.rglob("*.yaml"))
+        for scenario in load(path, base, specification)
+    )
+
+
+def load(path: Path, base: Path, specification: Specification) -> Iterator[Scenario]:
+    """Yield the scenarios of one file.
+
+    Raises:
+        Mistake: the file is not valid against `scenario.json`, cites a requirement or a
+            capability that does not exist, or contradicts itself.
+    """
+    document = documents.read(path, "scenario.json")
+    base_id = path.relative_to(base).with_suffix("").as_posix()
+    _verify(document, path, specification)
+    cases: Mapping[str, Any] = document.get("matrix") or {"": {}}
+    for case, variables in cases.items():
+        try:
+            steps = expect.substitute(document["steps"], variables)
+            _verify_substituted(path, document["steps"], steps, case)
+            _verify_steps(path, steps, document.get("server", "shared"), specification)
+            title = expect.substitute(document["title"], variables)
+        except KeyError as error:
+            raise _mistake(
+                path,
+                f"the case {case or base_id!r} has no variable {error}",
+                "define it in the matrix, for each case",
+                ["matrix", case],
+            ) from None
+        yield Scenario(
+            id=f"{base_id}/{case}" if case else base_id,
+            title=title,
+            about=document.get("about", ""),
+            role=document["role"],
+            needs=tuple(document["needs"]),
+            fixture=document.get("fixture", "basic"),
+            state=document.get("state", "paused"),
+            server=document.get("server", "shared"),
+            steps=tuple(
+                Step(number, _action(step), step) for number, step in enumerate(steps, start=1)
+            ),
+            path=path,
+        )
+
+
+def _action(step: Mapping[str, Any]) -> str:
+    return next(action for action in ACTIONS if action in step)
+
+
+def _mistake(path: Path, message: str, fix: str, place: list[str | int]) -> Mistake:
+    line = documents.line_of(path.read_text(encoding="utf-8"), place)
+    return Mistake(message, fix, path, line)
+
+
+def _verify(document: Mapping[str, Any], path: Path, specification: Specification) -> None:
+    for capability in document["needs"]:
+        if capability not in specification.capabilities:
+            known = ", ".join(specification.capabilities)
+            raise _mistake(
+                path, f"there is no capability {capability!r}", f"use one of {known}", ["needs"]
+            )
+    fixture = document.get("fixture", "basic")
+    if not (root() / "conformance" / "fixtures" / fixture).is_dir():
+        raise _mistake(
+            path, f"there is no fixture {fixture!r}", "see conformance/fixtures", ["fixture"]
+        )
+
+
+def _verify_steps(
+    path: Path, steps: list[Any], server: str, specification: Specification
+) -> None:
+    saved = {"run"}
+    seen: set[tuple[str, str]] = set()
+    for number, step in enumerate(steps):
+        if server == "shared" and ({"control", "put", "flood"} & set(step) or "run" in step):
+            raise _mistake(
+                path,
+                "the step acts on a server that other scenarios share",
+                "add server: own",
+                ["steps", number],
+            )
+        expectations = [*step.get("expect", {}).items(), *step.get("message", {}).items()]
+        for requirement, schema in expectations:
+            place = ["steps", number, "expect" if requirement in step.get("expect", {}) else "message"]
+            _verify_expectation(path, requirement, schema, [*place, requirement], specification)
+            if (step["step"], requirement) in seen:
+                raise _mistake(
+                    path,
+                    f"{step['step']}::{requirement} is declared twice",
+                    "give the steps different names",
+                    ["steps", number],
+                )
+            seen.add((step["step"], requirement))
+        unknown = expect.references(step) - saved
+        if unknown:
+            raise _mistake(
+                path,
+                f"$get: nothing is saved as {', '.join(sorted(unknown))} before this step",
+                "add save: NAME to an earlier step",
+                ["steps", number],
+            )
+        if "save" in step:
+            saved.add(step["save"])
+    if not seen:
+        raise _mistake(path, "the scenario checks nothing", "add expect: to a step", ["steps"])
+
+
+def _verify_substituted(
+    path: Path, before: list[Any], after: list[Any], case: str
+) -> None:
+    """The schema was applied to the variables' names; it holds for their values as well."""
+    for number, (template, step) in enumerate(zip(before, after, strict=True)):
+        if step == template:
+            continue
+        errors = list(schemas.named("scenario.json#/$defs/step").iter_errors(step))
+        if errors:
+            raise _mistake(
+                path,
+                f"with the variables of the case {case!r}: {schemas.explain(errors)}",
+                "correct the matrix, or the step that uses it",
+                ["steps", number],
+            )
+
+
+def _verify_expectation(
+    path: Path, requirement: str, schema: Any, place: list[str | int], spec: Specification
+) -> None:
+    if requirement not in spec.requirements:
+        raise _mistake(
+            path, f"there is no requirement {requirement}", "see `wri explain`", place
+        )
+    for message in expect.lint(schema)[:1]:
+        raise _mistake(path, message, "see JSON Schema 2020-12", place)

@@ -1,0 +1,150 @@
+"""What a server leaves in `.service`: contact file and key files, read without judging them."""
+
+import hashlib
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import zmq
+from attrs import field, frozen
+
+KEY_FILES = ("server.key", "server.key_secret", "client.key_secret")
+_LINE = re.compile(r"[^=\n]+=[^\n]*\n")
+_PROPERTY = re.compile(r'^ {4}(public-key|secret-key)\s*=\s*"(.*)"\s*$')
+_Z85 = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
+
+
+@frozen
+class KeyPair:
+    """A CURVE key pair in Z85; the secret half is never printed."""
+
+    public: bytes
+    secret: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def new(cls) -> "KeyPair":
+        """Return a pair that nobody knows."""
+        return cls(*zmq.curve_keypair())
+
+
+def parse_contact(text: str) -> dict[str, str]:
+    """Return the fields of a contact file as a tolerant client reads them."""
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            fields[key.strip()] = value.strip()
+    return fields
+
+
+def read_contact(service: Path) -> dict[str, str]:
+    """Return the fields of the contact file, or nothing if it is not there."""
+    try:
+        return parse_contact((service / "contact").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def describe_contact(service: Path) -> dict[str, Any]:
+    """Return what an `observe: contact` step sees."""
+    path = service / "contact"
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return {"exists": False}
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"exists": True, "utf8": False, "mode": _mode(path)}
+    lines = text.splitlines(keepends=True)
+    return {
+        "exists": True,
+        "utf8": True,
+        "mode": _mode(path),
+        "others_can_write": bool(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)),
+        "wrong_lines": [line for line in lines if not _LINE.fullmatch(line)],
+        "keys": [line.partition("=")[0].strip() for line in lines],
+        "fields": parse_contact(text),
+    }
+
+
+def _mode(path: Path) -> str:
+    return f"{stat.S_IMODE(path.stat().st_mode):04o}"
+
+
+def read_key(path: Path) -> KeyPair | None:
+    """Return the keys in a certificate file, or None if there is no public key in it."""
+    try:
+        found = dict(
+            match.groups()
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if (match := _PROPERTY.match(line))
+        )
+    except (OSError, UnicodeDecodeError):
+        return None
+    if "public-key" not in found:
+        return None
+    secret = found.get("secret-key")
+    return KeyPair(found["public-key"].encode(), secret.encode() if secret else None)
+
+
+def describe_keys(service: Path) -> dict[str, Any]:
+    """Return what an `observe: keys` step sees: each key file, secret keys as fingerprints."""
+    seen: dict[str, Any] = {name: _describe_key(service / name) for name in KEY_FILES}
+    admitted = service / "client_public_keys"
+    seen["client_public_keys"] = {
+        "exists": admitted.is_dir(),
+        "keys": sorted(
+            pair.public.decode()
+            for path in (admitted.glob("*") if admitted.is_dir() else ())
+            if (pair := read_key(path))
+        ),
+    }
+    return seen
+
+
+def _describe_key(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {"exists": False}
+    pair = read_key(path)
+    seen: dict[str, Any] = {
+        "exists": True,
+        "mode": _mode(path),
+        "others_can_access": bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)),
+        "well_formed": _well_formed(path),
+        "public": None if pair is None else pair.public.decode(),
+        "secret": None,
+        "pair": False,
+    }
+    if pair is not None and pair.secret is not None:
+        seen["secret"] = "sha256:" + hashlib.sha256(pair.secret).hexdigest()[:16]
+        try:
+            seen["pair"] = zmq.curve_public(pair.secret) == pair.public
+        except (zmq.ZMQError, ValueError):
+            seen["pair"] = False
+    return seen
+
+
+def _well_formed(path: Path) -> bool:
+    """Tell whether a file is a ZPL text with the section and properties of a certificate."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if "curve" not in lines:
+        return False
+    start = lines.index("curve") + 1
+    body = []
+    for line in lines[start:]:
+        if not line.startswith(" "):
+            break
+        body.append(line)
+    found = [match.groups() for line in body if (match := _PROPERTY.match(line))]
+    wanted = {"public-key", "secret-key"} if path.name.endswith("_secret") else {"public-key"}
+    return (
+        len(found) == len(body)
+        and {name for name, _ in found} == wanted
+        and all(_Z85.fullmatch(value) for _, value in found)
+    )

@@ -1,0 +1,49 @@
+"""What went over the wire in a scenario, in the order in which the suite saw it."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import define, field
+
+_LONGEST = 400  # characters of a frame that are shown
+_MOST = 200  # events that are kept of a scenario; the first half and the last
+
+
+def readable(frame: bytes, longest: int = _LONGEST) -> str:
+    """Return a frame as text, or as hex if it is none, shortened to `longest` characters."""
+    head = frame[: longest + 4]
+    try:
+        text = frame.decode("utf-8") if len(frame) <= longest else head.decode("utf-8", "ignore")
+    except UnicodeDecodeError:
+        text = "hex:" + head[: longest // 3].hex(" ")
+    shown = text if len(text) <= longest else text[:longest]
+    if not shown.isprintable():
+        shown = json.dumps(shown, ensure_ascii=False)
+    return shown if len(shown) >= len(text) and len(frame) <= longest else (
+        f"{shown}… ({len(frame)} bytes)"
+    )
+
+
+@define
+class Trace:
+    """Events with the seconds since the scenario began. Secret keys never get here."""
+
+    events: list[dict[str, Any]] = field(factory=list)
+    dropped: int = 0
+    _began: float = field(factory=time.monotonic)
+
+    def note(self, peer: str, direction: str, frames: Sequence[bytes] | str) -> None:
+        """Add an event: `direction` is `→` sent, `←` received, or `·` anything else."""
+        shown = [frames] if isinstance(frames, str) else [readable(frame) for frame in frames]
+        event = {
+            "t": round(time.monotonic() - self._began, 4),
+            "peer": peer,
+            "direction": direction,
+            "frames": shown,
+        }
+        self.events.append(event)
+        if len(self.events) > _MOST:
+            del self.events[_MOST // 2]
+            self.dropped += 1

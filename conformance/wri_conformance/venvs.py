@@ -1,0 +1,58 @@
+"""Virtual environments for implementations that are Python packages, made once and kept."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wri_conformance.mistakes import Mistake
+
+
+def cache() -> Path:
+    """Return the directory in which environments are kept: `$WRI_CACHE`, or below `~/.cache`."""
+    if own := os.environ.get("WRI_CACHE"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "wri"
+
+
+def ensure(packages: Sequence[str], say: Callable[[str], None]) -> Path:
+    """Return the `bin` directory of an environment with `packages`, made if it is not there.
+
+    `say` is told what takes long. Several processes may ask at once; one of them builds.
+
+    Raises:
+        Mistake: pip cannot install the packages.
+    """
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    digest = hashlib.sha256("\n".join([python, *packages]).encode()).hexdigest()[:12]
+    place = cache() / "venvs" / f"{packages[0].replace('==', '-')}-py{python}-{digest}"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(place.suffix + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "complete").exists():
+            say(f"installing {' '.join(packages)} into {place} (once) …")
+            _build(place, packages)
+    return place / "bin"
+
+
+def _build(place: Path, packages: Sequence[str]) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    steps = [
+        [sys.executable, "-m", "venv", str(place)],
+        [str(place / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", *packages],
+    ]
+    for command in steps:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            tail = "\n    ".join(done.stderr.strip().splitlines()[-5:])
+            raise Mistake(
+                f"cannot make an environment with {' '.join(packages)}: `{' '.join(command)}` "
+                f"ended with status {done.returncode}\n    {tail}",
+                "check the names and versions under environment: pip:, and the network",
+            )
+    (place / "complete").touch()

@@ -1,0 +1,174 @@
+"""Verdicts: what a check came to, what is known, and what the run's exit status says.
+
+Pure: nothing here touches an implementation, a file or a clock but for the day, which is
+handed in. Results can therefore be judged again without the implementation.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum, IntEnum
+from typing import Any
+
+from attrs import evolve, frozen
+
+from wri_conformance.manifest import KnownFailure
+
+
+class Verdict(str, Enum):
+    """What a check came to."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    WARN = "warn"
+    NOT_APPLICABLE = "not-applicable"
+    KNOWN_FAILURE = "known-failure"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+class Exit(IntEnum):
+    """Exit statuses, as pytest has them."""
+
+    CONFORMANT = 0
+    NOT_CONFORMANT = 1
+    INTERRUPTED = 2
+    BROKEN = 3
+    USAGE = 4
+    NOTHING = 5
+
+
+@frozen
+class Result:
+    """One check of one run, with its evidence."""
+
+    id: str
+    scenario: str
+    step: str
+    requirement: str
+    verdict: Verdict
+    message: str = ""
+    reached: bool = True
+    late: bool = False
+    seconds: float | None = None
+    sent: str = ""
+    expected: Any = None
+    actual: Any = None
+    known: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as `results.json` has it."""
+        document: dict[str, Any] = {
+            "id": self.id,
+            "scenario": self.scenario,
+            "step": self.step,
+            "requirement": self.requirement,
+            "verdict": self.verdict.value,
+        }
+        for name in ("message", "sent", "known"):
+            if value := getattr(self, name):
+                document[name] = value
+        if self.seconds is not None:
+            document["seconds"] = self.seconds
+        if not self.reached:
+            document["reached"] = False
+        if self.late:
+            document["late"] = True
+        if self.verdict not in {Verdict.PASS, Verdict.NOT_APPLICABLE}:
+            document["expected"] = self.expected
+            document["actual"] = self.actual
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Result":
+        """Return what `to_json` was made from."""
+        values = dict(document)
+        values["verdict"] = Verdict(values["verdict"])
+        return cls(**values)
+
+
+def of_failure(severity: str) -> Verdict:
+    """Return the verdict of a broken requirement: the keyword is the severity."""
+    return Verdict.WARN if severity == "warning" else Verdict.FAIL
+
+
+def settle(attempts: Sequence[Sequence[Result]]) -> list[Result]:
+    """Join the attempts at one scenario; more than one are made when a bound was missed.
+
+    A check that missed its bound in every attempt stays what the last attempt says. One that
+    kept it in any attempt is inconclusive: noise cannot be told from slowness.
+    """
+    last = list(attempts[-1])
+    earlier = {result.id: result for attempt in attempts[:-1] for result in attempt if result.late}
+    settled = []
+    for result in last:
+        missed = earlier.get(result.id)
+        if missed is not None and result.verdict is Verdict.PASS:
+            settled.append(
+                evolve(
+                    missed,
+                    verdict=Verdict.INCONCLUSIVE,
+                    message=f"{missed.message}; tried again it took {result.seconds} s",
+                )
+            )
+        else:
+            settled.append(result)
+    return settled
+
+
+def apply_known(
+    results: Iterable[Result], known: Sequence[KnownFailure], today: dt.date
+) -> list[Result]:
+    """Turn failures and warnings that the manifest knows of into known failures."""
+    judged = []
+    for result in results:
+        entry = next((k for k in known if k.covers(result.id)), None)
+        if entry is not None and result.verdict in {Verdict.FAIL, Verdict.WARN}:
+            if entry.expires is None or today < entry.expires:
+                result = evolve(result, verdict=Verdict.KNOWN_FAILURE, known=entry.reason)
+            else:
+                note = f"known until {entry.expires.isoformat()}: {entry.reason}"
+                result = evolve(result, message=f"{result.message} ({note})")
+        judged.append(result)
+    return judged
+
+
+def stale(
+    results: Iterable[Result],
+    known: Sequence[KnownFailure],
+    catalogue: Sequence[str],
+) -> list[str]:
+    """Return, in words, what the list of known failures claims wrongly.
+
+    A pattern that matches no check of the suite is wrong at any time. A check that is known
+    to fail and passes is told if it ran; `catalogue` is every check id that the suite has.
+    """
+    verdicts = {result.id: result.verdict for result in results}
+    found = []
+    for entry in known:
+        for pattern in entry.match:
+            one = KnownFailure(match=(pattern,), reason=entry.reason)
+            covered = [check for check in catalogue if one.covers(check)]
+            if not covered:
+                found.append(f"{pattern} matches no check of the suite: remove it or correct it")
+            for check in covered:
+                if verdicts.get(check) is Verdict.PASS:
+                    found.append(f"{check} passes although {pattern} says that it fails")
+    return found
+
+
+def exit_status(
+    results: Sequence[Result], stale_entries: Sequence[str], *, strict: bool
+) -> Exit:
+    """Return what the run as a whole came to. No result at all is never a success."""
+    counts = Counter(result.verdict for result in results)
+    tried = len(results) - counts[Verdict.NOT_APPLICABLE]
+    if counts[Verdict.ERROR]:
+        return Exit.BROKEN
+    if counts[Verdict.FAIL] or stale_entries:
+        return Exit.NOT_CONFORMANT
+    if not tried:
+        return Exit.NOTHING
+    if strict and (counts[Verdict.WARN] or counts[Verdict.INCONCLUSIVE]):
+        return Exit.NOT_CONFORMANT
+    return Exit.CONFORMANT
