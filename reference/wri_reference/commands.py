@@ -5,6 +5,7 @@ import contextlib
 import json
 import math
 import os
+import resource
 import signal
 import sys
 import threading
@@ -72,7 +73,9 @@ def serve(argv: list[str]) -> int:
                 flush=True,
             )
 
-    server.wake_on_signals()
+    # Idle connections cost a file descriptor each, and the usual limit is 1024 (LIM-3).
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: server.stop("REQUEST(NOW)"))
     try:

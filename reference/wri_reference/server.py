@@ -12,6 +12,7 @@ import socket
 import threading
 import uuid
 from collections import deque
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
@@ -118,7 +119,7 @@ class WorkflowRuntimeServer:
                 was, or files or ports cannot be had.
         """
         try:
-            with _Claim(self._directory) as claim:
+            with _woken_by_signals(self._wake), _Claim(self._directory) as claim:
                 self._serve(claim, barrier)
         except BaseException:
             if barrier is not None:
@@ -132,13 +133,6 @@ class WorkflowRuntimeServer:
         """
         self._reason = self._reason or reason
         self._notify()
-
-    def wake_on_signals(self) -> None:
-        """Let signals interrupt the wait for work; only the main thread may call this.
-
-        A signal that arrives just before the wait begins does not end it by itself.
-        """
-        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Queue a publication (PUB-2)."""
@@ -203,7 +197,6 @@ class WorkflowRuntimeServer:
             raise StartError(f"ZeroMQ cannot serve {self.workflow}: {error}") from error
         finally:
             claim.remove_files(contact)
-            # Everything else is closed before the authentication, which cannot be left out.
             context.destroy(linger=LINGER)
 
     def _open(
@@ -380,6 +373,23 @@ class _Claim:
         ):
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+@contextlib.contextmanager
+def _woken_by_signals(wake: socket.socket) -> Iterator[None]:
+    """Have the wait for work end when a signal comes.
+
+    Python runs a handler between two of its own instructions only. A signal that comes after
+    the last one before the wait would be seen when the next request comes: maybe never.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
 
 
 def _user() -> str:

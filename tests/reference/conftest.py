@@ -56,6 +56,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 @pytest.fixture
 def context() -> Iterator[zmq.Context[Any]]:
     context: zmq.Context[Any] = zmq.Context()
+    context.setsockopt(zmq.LINGER, 0)  # for sockets that are collected with unsent requests
     yield context
     context.destroy(linger=0)
 
@@ -127,11 +128,10 @@ class Peer:
         self.answer = answer
         self.bodies: list[list[bytes]] = []
         self._context: zmq.Context[Any] = zmq.Context()
+        self._zap: Any = None
         if not admit:
             self._zap = self._context.socket(zmq.REP)
             self._zap.bind("inproc://zeromq.zap.01")
-        else:
-            self._zap = None
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.curve_server = True
         self._socket.curve_publickey, self._socket.curve_secretkey = server

@@ -57,7 +57,9 @@ def test_only_what_is_used_is_needed() -> None:
     assert process(fields) == Process("h", 7, "c d")
 
 
-@pytest.mark.parametrize("port", ["", "abc", "0", "-1", "65536", "1.5", "４３", "9" * 50, "0x1"])
+@pytest.mark.parametrize(
+    "port", ["", "abc", "0", "-1", "65536", "1.5", "\uff14\uff13", "9" * 50, "0x1"]
+)
 def test_a_port_is_a_port(port: str) -> None:
     with pytest.raises(RemoteProtocolError, match="CYLC_WORKFLOW_PORT"):
         address({"CYLC_WORKFLOW_HOST": "h", "CYLC_WORKFLOW_PORT": port})
