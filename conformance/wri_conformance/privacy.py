@@ -1,5 +1,6 @@
 """Takes out of a result what tells of the user: names, hosts and home directories."""
 
+import contextlib
 import getpass
 import re
 import socket
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-import contextlib
 
 
 def _identities() -> list[tuple[re.Pattern[str], str]]:

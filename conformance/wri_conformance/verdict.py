@@ -7,7 +7,7 @@ handed in. Results can therefore be judged again without the implementation.
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum, IntEnum, StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from attrs import evolve, frozen

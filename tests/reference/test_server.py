@@ -363,7 +363,7 @@ def running(serve: Serve) -> None:
 
 @pytest.mark.parametrize("key", [_contact.PORT, _contact.PUBLISH_PORT])
 @pytest.mark.parametrize("case", ["unknown key", "stolen public key", "wrong server key", "NULL"])
-def test_a_stranger_is_refused(  # noqa: PLR0917 - fixtures
+def test_a_stranger_is_refused(
     home: Home, serve: Serve, context: zmq.Context[Any], ping: Ping, case: str, key: str
 ) -> None:
     serve()
