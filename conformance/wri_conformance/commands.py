@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 from wri_conformance import manifest, scenario
@@ -25,7 +26,8 @@ def test(argv: list[str]) -> int:
     parser = _Parser(
         prog="wri test",
         description="Test the implementation that MANIFEST describes. All other arguments are "
-        "those of pytest: -n auto, -k, -x, --lf, -v, --junitxml FILE …",
+        "those of pytest: -n auto, -k, -x, --lf, -v, --junitxml FILE, --runxfail (show known "
+        "failures in full) …",
         epilog="exit status: 0 conformant, 1 not, 2 interrupted, 3 the suite broke, "
         "4 bad usage, manifest or scenario, 5 nothing was selected",
     )
@@ -62,29 +64,22 @@ def test(argv: list[str]) -> int:
     import pytest  # noqa: PLC0415 - the other subcommands do without it
 
     directory = Path(options.results or Path("wri-results") / name)
-    arguments = [
-        "-c",
-        str(Path(__file__).parent / "pytest.ini"),
-        "--rootdir",
-        str(scenario.directory()),
-        "-o",
-        f"cache_dir={(directory / '.cache').resolve()}",
-        "-p",
-        "no:doctest",
-        "--noconftest",
-        "--wri",
-        options.manifest,
-        "--wri-results",
-        str(directory),
-        "--wri-patience",
-        str(options.patience),
-        "--junitxml",
-        str(directory / "junit.xml"),
-        *(["--wri-strict"] if options.strict else []),
-        *(part for pattern in options.select for part in ("--wri-select", pattern)),
-        *others,
-    ]
-    return int(pytest.main(arguments))
+    with tempfile.TemporaryDirectory(prefix="wri-") as scratch:
+        arguments = [
+            *("-c", str(Path(__file__).parent / "pytest.ini")),
+            *("--rootdir", str(scenario.directory())),
+            *("-o", f"cache_dir={(directory / '.cache').resolve()}"),
+            *("--basetemp", str(Path(scratch) / "pytest")),
+            *("-p", "no:doctest", "--noconftest"),
+            *("--wri", options.manifest),
+            *("--wri-results", str(directory)),
+            *("--wri-patience", str(options.patience)),
+            *("--junitxml", str(directory / "junit.xml")),
+            *(["--wri-strict"] if options.strict else []),
+            *(part for pattern in options.select for part in ("--wri-select", pattern)),
+            *others,
+        ]
+        return int(pytest.main(arguments))
 
 
 def _loading() -> tuple[Specification, tuple[scenario.Scenario, ...]]:

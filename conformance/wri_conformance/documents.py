@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from jsonschema import ValidationError
@@ -15,7 +15,15 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _UniqueKeys(_Loader):  # type: ignore[misc]
-    """YAML lets a second key of the same name win silently; a typo should not."""
+    """YAML lets a second key of the same name win silently; a typo should not.
+
+    Dates stay the text that they are, as in JSON, which the schemas are made for.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+        for first, pairs in _Loader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -79,7 +87,10 @@ def line_of(text: str, place: Sequence[str | int]) -> int:
 
 def _deepest(error: ValidationError) -> ValidationError:
     while error.context:
-        error = max(error.context, key=lambda e: (len(e.absolute_path), relevance(e)))
+        path = error.absolute_path
+        # An alternative of another type is not what the author had in mind.
+        fitting = [e for e in error.context if e.validator != "type" or e.absolute_path != path]
+        error = max(fitting or error.context, key=lambda e: (len(e.absolute_path), relevance(e)))
     return error
 
 
@@ -87,6 +98,8 @@ def _place(error: ValidationError) -> list[str | int]:
     place: list[str | int] = list(error.absolute_path)
     if error.validator == "additionalProperties":
         place += _unknown(error)[:1]
+    elif error.parent is None and "propertyNames" in error.absolute_schema_path:
+        place.append(str(error.instance))
     return place
 
 

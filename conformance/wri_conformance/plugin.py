@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
 from wri_conformance import manifest as manifests
 from wri_conformance import results, scenario, terminal, venvs
@@ -73,17 +73,15 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.args_source is not pytest.Config.ArgsSource.ARGS:
             config.args.clear()
         config.args.append(base)
-    if threading_is_ours(config):
-        signal.signal(signal.SIGTERM, _interrupt)
+    if not hasattr(config, "workerinput"):
+        # A job in the background of a shell starts with SIGINT ignored, and SIGTERM would
+        # leave no time to clean up.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
 
 
-def threading_is_ours(config: pytest.Config) -> bool:
-    """Tell whether this process may decide what SIGTERM does: it runs the whole session."""
-    return not hasattr(config, "workerinput")
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt("terminated")
+def _interrupt(number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 class ScenarioFile(pytest.File):
@@ -175,6 +173,8 @@ class Suite:
         """
         specification = load_specification()
         manifest = manifests.load(manifests.find(name), specification)
+        if config.getoption("--runxfail"):
+            manifest = evolve(manifest, known_failures=())
         cases = scenario.load_all(specification=specification)
         handed: dict[str, Any] = getattr(config, "workerinput", {}).get("wri", {})
         scale = config.getoption("--wri-patience")
@@ -229,9 +229,8 @@ class Suite:
             reason = f"the suite failed: {type(error).__name__}: {error}"
             found = results.unreached(case, Verdict.ERROR, reason)
             return results.Played(case.id, case.title, 0.0, 1, found, [])
-        judged = apply_known(
-            done.results, self.manifest.known_failures, dt.datetime.now(dt.UTC).date()
-        )
+        known = self.report.manifest.known_failures
+        judged = apply_known(done.results, known, dt.datetime.now(dt.UTC).date())
         return results.Played(
             case.id, case.title, done.seconds, done.attempts, judged, list(done.trace)
         )

@@ -186,14 +186,3 @@ def eventually_fixture() -> Callable[[Callable[[], object]], None]:
 def ping(home: Home) -> Callable[[], bool]:
     """Ask the server with a fresh client."""
     return lambda: bool(WorkflowRuntimeClient(WORKFLOW, timeout=WAIT)("ping_workflow") is True)
-
-
-@pytest.fixture
-def cylc_bin() -> Path:
-    """Return the `cylc` of a real cylc-flow; set WRI_TEST_CYLC to its path."""
-    path = os.environ.get("WRI_TEST_CYLC")
-    if path:
-        return Path(path)
-    if os.environ.get("CI"):
-        pytest.fail("WRI_TEST_CYLC does not name the cylc to test with")
-    pytest.skip("WRI_TEST_CYLC does not name the cylc to test with")

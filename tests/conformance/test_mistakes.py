@@ -1,0 +1,133 @@
+"""Mistakes in manifests and scenarios: the file, the line, the fix, and never a traceback."""
+
+from pathlib import Path
+
+import pytest
+
+from wri_conformance import manifest, scenario
+from wri_conformance.mistakes import Mistake
+from wri_conformance.specification import load
+
+SCENARIO = """\
+title: An unknown endpoint is refused
+role: server
+needs: [core]
+steps:
+  - step: refused
+    request: {command: no_such_endpoint, args: {}}
+    expect:
+      WRI-ERR-2: {required: [error]}
+"""
+MANIFEST = """\
+name: my-server
+version: "1"
+roles:
+  server:
+    capabilities: [core]
+    start:
+      paused: [my-server, "{workflow}"]
+known_failures:
+  - match: server/x::y::WRI-ERR-1
+    reason: it is what it is
+"""
+
+
+def scenario_mistake(tmp_path: Path, text: str) -> Mistake:
+    path = tmp_path / "case.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(Mistake) as caught:
+        scenario.load_all(tmp_path, load())
+    assert caught.value.path == path
+    return caught.value
+
+
+def manifest_mistake(tmp_path: Path, text: str) -> Mistake:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(Mistake) as caught:
+        manifest.load(path, load())
+    assert caught.value.path == path
+    return caught.value
+
+
+def test_the_texts_of_these_tests_are_valid(tmp_path: Path) -> None:
+    (tmp_path / "case.yaml").write_text(SCENARIO)
+    (case,) = scenario.load_all(tmp_path, load())
+    assert [check.id for check in case.checks] == ["case::refused::WRI-ERR-2"]
+    (tmp_path / "manifest.yaml").write_text(MANIFEST)
+    assert manifest.load(tmp_path / "manifest.yaml", load()).capabilities == ("core",)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "words"),
+    [
+        ("title:", "titel:", 1, ["titel", "title"]),
+        ("role: server", "role: sever", 2, ["sever", "publisher"]),
+        ("needs: [core]", "needs: [cor]", 3, ["cor", "core"]),
+        ("needs: [core]", "needs: [core]\nneeds: [core]", 4, ["second time"]),
+        ("needs: [core]", "needs: [core]\nfixture: gone", 4, ["gone"]),
+        ("request:", "reqest:", 6, ["reqest"]),
+        ("command: no_such_endpoint, ", "", 6, ["command"]),
+        ("WRI-ERR-2", "WRI-ERR-999", 8, ["WRI-ERR-999", "wri explain"]),
+        ("WRI-ERR-2", "ERR-2", 8, ["ERR-2"]),
+        ("required:", "requird:", 8, ["requird"]),
+        ("{required: [error]}", "{const: {$get: gone/x}}", 5, ["gone", "save"]),
+        ("no_such_endpoint", '"${gone}"', 1, ["gone", "matrix"]),
+        ("    request: {command: no_such_endpoint, args: {}}", "    control: stop", 5, ["own"]),
+        ("steps:", "steps: [", 5, ["YAML"]),
+        ("\n    expect:\n      WRI-ERR-2: {required: [error]}", "", 4, ["checks nothing"]),
+    ],
+)
+def test_a_mistake_in_a_scenario(
+    tmp_path: Path, before: str, after: str, line: int, words: list[str]
+) -> None:
+    assert before in SCENARIO
+    mistake = scenario_mistake(tmp_path, SCENARIO.replace(before, after, 1))
+    assert mistake.line == line, str(mistake)
+    assert mistake.fix
+    for word in words:
+        assert word in str(mistake)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "words"),
+    [
+        ("name: my-server", "nmae: my-server", 1, ["nmae", "name"]),
+        ("name: my-server", "name: My Server", 1, ["My Server"]),
+        ("capabilities: [core]", "capabilities: [cor]", 5, ["cor", "core"]),
+        ("capabilities: [core]", "capabilities: [legacy-ping]", 5, ["core"]),
+        ("capabilities: [core]", "capabilities: [core, publish]", 5, ["publish", "role server"]),
+        ('[my-server, "{workflow}"]', "my-server", 7, ["array"]),
+        ("    reason: it is what it is\n", "", 9, ["reason"]),
+        ("server/x::y::WRI-ERR-1", "server/x", 9, ["server/x"]),
+        ("it is what it is", "it is what it is\n    expires: 2026-02-30", 11, ["2026-02-30"]),
+    ],
+)
+def test_a_mistake_in_a_manifest(
+    tmp_path: Path, before: str, after: str, line: int, words: list[str]
+) -> None:
+    assert before in MANIFEST
+    mistake = manifest_mistake(tmp_path, MANIFEST.replace(before, after, 1))
+    assert mistake.line == line, str(mistake)
+    assert mistake.fix
+    for word in words:
+        assert word in str(mistake)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(Mistake, match="no manifest"):
+        manifest.find(str(tmp_path / "gone.yaml"))
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "case.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(Mistake, match="UTF-8"):
+        scenario.load_all(tmp_path, load())
+
+
+def test_the_variables_of_a_matrix_are_validated_as_well(tmp_path: Path) -> None:
+    text = SCENARIO.replace(
+        "steps:", "matrix:\n  one: {body: {command: x, args: {}}}\n  two: {body: {}}\nsteps:"
+    ).replace("{command: no_such_endpoint, args: {}}", '"${body}"')
+    mistake = scenario_mistake(tmp_path, text)
+    assert "two" in str(mistake)

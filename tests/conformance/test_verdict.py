@@ -1,0 +1,149 @@
+"""Verdicts are pure: every rule of the judge as a table."""
+
+import datetime as dt
+
+import pytest
+
+from wri_conformance.manifest import KnownFailure
+from wri_conformance.verdict import (
+    Exit,
+    Result,
+    Verdict,
+    apply_known,
+    exit_status,
+    of_failure,
+    settle,
+    stale,
+)
+
+TODAY = dt.date(2026, 11, 23)
+ID = "server/x::refused::WRI-ERR-2"
+
+
+def result(verdict: Verdict, identity: str = ID, **more: object) -> Result:
+    scenario, step, requirement = identity.split("::")
+    return Result(identity, scenario, step, requirement, verdict, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("severity", "verdict"), [("failure", Verdict.FAIL), ("warning", Verdict.WARN)]
+)
+def test_the_keyword_is_the_severity(severity: str, verdict: Verdict) -> None:
+    assert of_failure(severity) is verdict
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "strict", "status"),
+    [
+        ([], False, Exit.NOTHING),
+        ([Verdict.NOT_APPLICABLE], False, Exit.NOTHING),
+        ([Verdict.PASS], False, Exit.CONFORMANT),
+        ([Verdict.PASS, Verdict.NOT_APPLICABLE], False, Exit.CONFORMANT),
+        ([Verdict.PASS, Verdict.FAIL], False, Exit.NOT_CONFORMANT),
+        ([Verdict.PASS, Verdict.WARN], False, Exit.CONFORMANT),
+        ([Verdict.PASS, Verdict.WARN], True, Exit.NOT_CONFORMANT),
+        ([Verdict.PASS, Verdict.INCONCLUSIVE], False, Exit.CONFORMANT),
+        ([Verdict.PASS, Verdict.INCONCLUSIVE], True, Exit.NOT_CONFORMANT),
+        ([Verdict.KNOWN_FAILURE], False, Exit.CONFORMANT),
+        ([Verdict.PASS, Verdict.FAIL, Verdict.ERROR], False, Exit.BROKEN),
+        ([Verdict.PASS, Verdict.ERROR], False, Exit.BROKEN),
+    ],
+)
+def test_exit_status(verdicts: list[Verdict], strict: bool, status: Exit) -> None:
+    assert exit_status([result(verdict) for verdict in verdicts], [], strict=strict) is status
+
+
+def test_a_stale_known_failure_fails_the_run() -> None:
+    assert exit_status([result(Verdict.PASS)], ["x"], strict=False) is Exit.NOT_CONFORMANT
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.WARN])
+def test_what_is_known_is_a_known_failure(verdict: Verdict) -> None:
+    known = [KnownFailure(match=("server/*::refused::WRI-ERR-2",), reason="because")]
+    (judged,) = apply_known([result(verdict)], known, TODAY)
+    assert (judged.verdict, judged.known) == (Verdict.KNOWN_FAILURE, "because")
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.ERROR, Verdict.INCONCLUSIVE])
+def test_only_failures_can_be_known(verdict: Verdict) -> None:
+    known = [KnownFailure(match=("*::*::*",), reason="because")]
+    assert apply_known([result(verdict)], known, TODAY)[0].verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("expires", "verdict"),
+    [
+        (dt.date(2026, 11, 24), Verdict.KNOWN_FAILURE),
+        (dt.date(2026, 11, 23), Verdict.FAIL),
+        (dt.date(2026, 11, 22), Verdict.FAIL),
+    ],
+)
+def test_a_known_failure_expires(expires: dt.date, verdict: Verdict) -> None:
+    known = [KnownFailure(match=(ID,), reason="because", expires=expires)]
+    (judged,) = apply_known([result(Verdict.FAIL)], known, TODAY)
+    assert judged.verdict is verdict
+    if verdict is Verdict.FAIL:
+        assert "known until" in judged.message
+
+
+def test_only_the_star_is_special_in_a_pattern() -> None:
+    known = KnownFailure(match=("server/a.b/*::[x]::WRI-ERR-2",), reason="")
+    assert known.covers("server/a.b/c::[x]::WRI-ERR-2")
+    assert not known.covers("server/aXb/c::[x]::WRI-ERR-2")
+    assert not known.covers("server/a.b/c::x::WRI-ERR-2")
+    assert not known.covers("prefix-server/a.b/c::[x]::WRI-ERR-2")
+
+
+def test_a_pattern_that_matches_nothing_is_stale() -> None:
+    known = [KnownFailure(match=("server/gone::*::*",), reason="")]
+    (entry,) = stale([], known, [ID])
+    assert "matches no check" in entry
+
+
+def test_a_known_failure_that_passes_is_stale() -> None:
+    known = [KnownFailure(match=("server/x::*::*",), reason="")]
+    other = "server/x::other::WRI-ERR-2"
+    results = [result(Verdict.KNOWN_FAILURE), result(Verdict.PASS, other)]
+    (entry,) = stale(results, known, [ID, other])
+    assert entry.startswith(other)
+
+
+def test_a_pattern_is_not_stale_if_its_checks_were_not_selected() -> None:
+    known = [KnownFailure(match=("server/x::*::*",), reason="")]
+    assert stale([], known, [ID]) == []
+
+
+def test_an_inconclusive_check_does_not_make_a_pattern_stale() -> None:
+    known = [KnownFailure(match=(ID,), reason="")]
+    assert stale([result(Verdict.INCONCLUSIVE)], known, [ID]) == []
+
+
+def test_late_once_and_in_time_later_is_inconclusive() -> None:
+    first = [result(Verdict.FAIL, late=True, seconds=7.0, message="it took 7 s")]
+    second = [result(Verdict.PASS, seconds=0.1)]
+    (settled,) = settle([first, second])
+    assert settled.verdict is Verdict.INCONCLUSIVE
+    assert "7 s" in settled.message
+    assert "0.1 s" in settled.message
+
+
+def test_late_every_time_is_a_failure() -> None:
+    late = [result(Verdict.FAIL, late=True, seconds=7.0)]
+    assert settle([late, late, late])[0].verdict is Verdict.FAIL
+
+
+def test_a_failure_in_the_last_attempt_stays_one() -> None:
+    late = [result(Verdict.FAIL, late=True)]
+    assert settle([late, [result(Verdict.FAIL)]])[0].verdict is Verdict.FAIL
+
+
+def test_what_passed_at_once_passes() -> None:
+    assert settle([[result(Verdict.PASS)]])[0].verdict is Verdict.PASS
+
+
+def test_a_result_survives_its_json_form() -> None:
+    for verdict in Verdict:
+        before = result(verdict, message="m", seconds=0.5, sent="s", expected={"a": 1}, actual=[2])
+        after = Result.from_json(before.to_json())
+        assert (after.id, after.verdict, after.message) == (before.id, verdict, "m")
+        assert after.seconds == before.seconds
