@@ -1,8 +1,8 @@
 """The subcommands of `wri` that belong to the suite."""
 
 import argparse
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from wri_conformance import manifest, scenario
@@ -64,22 +64,26 @@ def test(argv: list[str]) -> int:
     import pytest  # noqa: PLC0415 - the other subcommands do without it
 
     directory = Path(options.results or Path("wri-results") / name)
-    with tempfile.TemporaryDirectory(prefix="wri-") as scratch:
-        arguments = [
-            *("-c", str(Path(__file__).parent / "pytest.ini")),
-            *("--rootdir", str(scenario.directory())),
-            *("-o", f"cache_dir={(directory / '.cache').resolve()}"),
-            *("--basetemp", str(Path(scratch) / "pytest")),
-            *("-p", "no:doctest", "--noconftest"),
-            *("--wri", options.manifest),
-            *("--wri-results", str(directory)),
-            *("--wri-patience", str(options.patience)),
-            *("--junitxml", str(directory / "junit.xml")),
-            *(["--wri-strict"] if options.strict else []),
-            *(part for pattern in options.select for part in ("--wri-select", pattern)),
-            *others,
-        ]
+    cache = (directory / ".cache").resolve()
+    arguments = [
+        *("-c", str(Path(__file__).parent / "pytest.ini")),
+        *("--rootdir", str(scenario.directory())),
+        *("-o", f"cache_dir={cache}"),
+        *("--basetemp", str(cache / "tmp")),
+        *("-p", "no:doctest", "--noconftest"),
+        *("--wri", options.manifest),
+        *("--wri-results", str(directory)),
+        *("--wri-patience", str(options.patience)),
+        *("--junitxml", str(directory / "junit.xml")),
+        *(["--wri-strict"] if options.strict else []),
+        *(part for pattern in options.select for part in ("--wri-select", pattern)),
+        *others,
+    ]
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
         return int(pytest.main(arguments))
+    finally:
+        shutil.rmtree(cache / "tmp", ignore_errors=True)
 
 
 def _loading() -> tuple[Specification, tuple[scenario.Scenario, ...]]:
