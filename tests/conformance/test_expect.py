@@ -63,6 +63,27 @@ def test_a_mismatch_names_the_place() -> None:
     assert "data" in reason
 
 
+@pytest.mark.parametrize("actual", [7, None, [], "data", True])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"required": ["data"]},
+        {"properties": {"x": True}},
+        {"not": {"required": ["error"]}, "required": ["data"]},
+        {"anyOf": [{"required": ["data"]}, {"properties": {"data": {"type": "null"}}}]},
+    ],
+)
+def test_a_wrong_type_satisfies_nothing(schema: object, actual: object) -> None:
+    assert expect.mismatch(schema, actual) is not None
+
+
+@pytest.mark.parametrize("data", [None, 7, {}, True])
+def test_a_wrong_type_inside_satisfies_nothing(data: object) -> None:
+    for inner in ({"contains": {"const": "api"}}, {"pattern": "x"}, {"minItems": 0}):
+        schema = {"properties": {"data": inner}}
+        assert expect.mismatch(schema, {"data": data}) is not None
+
+
 def test_references_to_the_schemas_resolve() -> None:
     schema = {"$ref": "response.json#/$defs/error"}
     good = {"error": {"message": "x"}, "cylc_version": "8"}
