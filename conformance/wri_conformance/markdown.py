@@ -58,14 +58,14 @@ def _table(document: Mapping[str, Any]) -> list[str]:
     if not table:
         return []
     counts = document["summary"]["counts"]
-    shown = [verdict for verdict in _ICONS if counts[verdict]]
+    shown = [verdict for verdict in _ICONS if counts.get(verdict)]
     lines = [
         f"| | {' | '.join(f'{_ICONS[verdict]} {verdict}' for verdict in shown)} |",
         f"|---|{'---:|' * len(shown)}",
     ]
     for name, row in table.items():
         lines.append(f"| {name} | {' | '.join(str(row[v] or '') for v in shown)} |")
-    total = " | ".join(f"**{counts[verdict]}**" for verdict in shown)
+    total = " | ".join(f"**{counts.get(verdict, 0)}**" for verdict in shown)
     return [*lines, f"| **total** | {total} |", ""]
 
 

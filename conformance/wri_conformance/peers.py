@@ -149,11 +149,16 @@ class Peer:
             wait = max(0, int((deadline - time.monotonic()) * 1000))
             if self._state() not in {"pending", "unreachable"} or not self.monitor.poll(wait):
                 return self._state()
-            message = recv_monitor_message(self.monitor)
-            event = _EVENTS.get(message["event"])
-            if event:
-                self.events.append(event)
-                self.trace.note(self.name, "·", f"handshake: {event}")
+            self._note_event()
+
+    def _note_event(self) -> None:
+        event = _EVENTS.get(recv_monitor_message(self.monitor)["event"])
+        if event is None:
+            return
+        # A socket that cannot connect tries again and again: once is enough to know.
+        if self.events[-1:] != [event]:
+            self.trace.note(self.name, "·", f"handshake: {event}")
+        self.events.append(event)
 
     def _state(self) -> str:
         for event in self.events:
@@ -174,8 +179,14 @@ class Peer:
 
     def receive(self, seconds: float) -> Reply | None:
         """Return what arrives within so many seconds, or None."""
-        if not self.socket.poll(int(seconds * 1000)):
-            return None
+        deadline = time.monotonic() + seconds
+        while not self.socket.poll(0):
+            left = deadline - time.monotonic()
+            ready = zmq.select([self.socket, self.monitor], [], [], max(0.0, left))[0]
+            if self.monitor in ready:
+                self._note_event()
+            elif self.socket not in ready:
+                return None
         frames = self.socket.recv_multipart()
         began, prefix = self._sent.pop(0) if self._sent else (time.monotonic(), ())
         self.trace.note(self.name, "←", frames)

@@ -63,7 +63,9 @@ def probe(
             reply = peer.receive(patience)
             state = peer.handshake()
             peer.close()
-            if reply is None:
+            if reply is None and run.process() is None:
+                why = "its process has ended"
+            elif reply is None:
                 why = f"no answer to `api` in {patience:g} s (handshake: {state})"
             elif is_api(reply):
                 seconds = round(time.monotonic() - began, 3)

@@ -1,10 +1,8 @@
 """`results.json`, the one truth about a run, and what follows from it."""
 
-import json
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import zmq
@@ -163,12 +161,6 @@ class Report:
         }
         redacted: dict[str, Any] = Redaction()(document)
         return redacted
-
-    def write(self, path: Path) -> None:
-        """Write `results.json`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False, default=str)
-        path.write_text(text + "\n", encoding="utf-8")
 
 
 def not_applicable(scenario: Scenario, missing: Iterable[str]) -> list[Result]:

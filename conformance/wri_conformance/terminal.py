@@ -1,5 +1,6 @@
 """What a person sees of a run: header, progress, summary, and the files that repeat it."""
 
+import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from wri import __version__
-from wri_conformance import markdown
+from wri_conformance import markdown, webpage
 from wri_conformance.evidence import block
 from wri_conformance.results import Report
 from wri_conformance.verdict import Exit, Result, Verdict
@@ -146,7 +147,7 @@ def summary(writer: Any, report: Report, directory: str | None, survivors: list[
     for name in survivors:
         writer.line(f"this process would not die: {name}", red=True)
     if directory:
-        writer.line(f"results: {directory}")
+        writer.line(f"report: {Path(directory) / 'report.html'}")
     text, good = verdict_line(report)
     writer.line(text, bold=True, green=good, red=not good)
 
@@ -197,6 +198,13 @@ def _table(writer: Any, table: dict[str, Counter[Verdict]], total: Counter[Verdi
 
 
 def write_files(report: Report, directory: Path) -> None:
-    """Write `results.json` and `summary.md`."""
-    report.write(directory / "results.json")
-    (directory / "summary.md").write_text(markdown.render(report.to_json()), encoding="utf-8")
+    """Write `results.json`, `summary.md` and `report.html`."""
+    document = report.to_json()
+    texts = {
+        "results.json": json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n",
+        "summary.md": markdown.render(document),
+        "report.html": webpage.render(document, report.specification),
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8", errors="replace")

@@ -1,0 +1,74 @@
+"""The wheel, built from the sdist, carries everything: the suite runs from it alone."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from wri import data
+
+CHECKOUT = data.root()
+CARRIED = ("spec", "schemas", "conformance/scenarios", "conformance/fixtures")
+
+
+def run(*command: str, cwd: Path) -> str:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        command, cwd=cwd, env=clean, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--no-isolation", "-o", str(place), ".", cwd=CHECKOUT)
+    return place
+
+
+def files(base: str) -> set[str]:
+    return {
+        str(path.relative_to(CHECKOUT))
+        for path in (CHECKOUT / base).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_sdist_has_every_file(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for base in (*CARRIED, "tests", "reference", "conformance"):
+        assert files(base) <= names
+
+
+def test_the_wheel_has_every_file(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for base in CARRIED:
+        assert {f"wri_data/{name}" for name in files(base)} <= names
+    for package in ("wri", "wri_reference", "wri_conformance"):
+        assert f"{package}/py.typed" in names
+
+
+def test_the_suite_runs_from_the_wheel_alone(built: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv" / "bin"
+    (wheel,) = built.glob("*.whl")
+    run(str(programs / "pip"), "install", "--quiet", str(wheel), cwd=tmp_path)
+    place = run(
+        str(programs / "python"), "-c", "from wri import data; print(data.root())", cwd=tmp_path
+    )
+    assert Path(place.strip()).is_relative_to(tmp_path)
+    run(str(programs / "wri"), "test", "reference", "-n", "2", cwd=tmp_path)
+    document = json.loads((tmp_path / "wri-results" / "reference" / "results.json").read_text())
+    assert document["summary"]["complete"]
+    assert document["summary"]["conforms_to"] == ["core", "legacy-ping", "publish"]
