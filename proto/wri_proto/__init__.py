@@ -1,0 +1,1 @@
+"""The protobuf messages of the data store, generated from the `.proto` files beside this one."""
