@@ -23,7 +23,9 @@ SOURCE = PROTO / "wri_proto" / "v1" / "data_store.proto"
 PACKAGE = ".wri_proto.v1."
 COMPILER = ("grpcio-tools==1.59.5", "setuptools<81")
 
-_MESSAGE = re.compile(r"(?:^// (?P<tags>(?:since|until) [^\n]*)\n)?^message (?P<name>\w+) \{", re.MULTILINE)
+_MESSAGE = re.compile(
+    r"(?:^// (?P<tags>(?:since|until) [^\n]*)\n)?^message (?P<name>\w+) \{", re.MULTILINE
+)
 _FIELD = re.compile(r"^  [\w<>, ]+ (\w+) = (\d+);(?: // (.*))?$", re.MULTILINE)
 _TAG = re.compile(r"(since|until) (\d+)\.(\d+)\.(\d+)")
 
