@@ -1,5 +1,6 @@
 """The suite's own end of a connection: a ZeroMQ socket with its monitor, or raw TCP."""
 
+import contextlib
 import json
 import socket
 import time
@@ -179,20 +180,27 @@ class Peer:
 
     def receive(self, seconds: float) -> Reply | None:
         """Return what arrives within so many seconds, or None."""
-        deadline = time.monotonic() + seconds
-        while not self.socket.poll(0):
-            left = deadline - time.monotonic()
-            ready = zmq.select([self.socket, self.monitor], [], [], max(0.0, left))[0]
-            if self.monitor in ready:
-                self._note_event()
-            elif self.socket not in ready:
-                return None
-        frames = self.socket.recv_multipart()
+        frames = self._frames(time.monotonic() + seconds)
+        if frames is None:
+            return None
         began, prefix = self._sent.pop(0) if self._sent else (time.monotonic(), ())
         self.trace.note(self.name, "←", frames)
         kept = tuple(frames[: len(prefix)]) == prefix
         body = tuple(frames[len(prefix) :]) if kept else tuple(frames)
         return Reply(body, kept, time.monotonic() - began)
+
+    def _frames(self, deadline: float) -> list[bytes] | None:
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            ready = zmq.select([self.socket, self.monitor], [], [], left)[0]
+            if self.monitor in ready:
+                self._note_event()
+            if self.socket in ready:
+                # What makes a REQ socket readable may be a message that it then discards.
+                with contextlib.suppress(zmq.Again):
+                    return self.socket.recv_multipart(zmq.NOBLOCK)
+            if time.monotonic() >= deadline and not ready:
+                return None
 
 
 def greeting(mechanism: str) -> bytes:

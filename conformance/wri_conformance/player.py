@@ -29,6 +29,7 @@ from wri_conformance.verdict import Result, Verdict, of_failure
 REPLY = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
 HANDSHAKE = 3.0  # seconds; a CURVE handshake on loopback took some milliseconds
 _SUBSCRIBED = 0.3  # seconds for a subscription to arrive, which nothing confirms
+_DEALT_WITH = 60.0  # seconds; 50 MiB of junk took 0.1 s at best
 _BEYOND_BOUND = 4  # a reply is waited for that many times the bound, so that it can be measured
 
 NOTHING = object()  # nothing was observed; `_Seen.why` says what was missing
@@ -162,9 +163,20 @@ class Player:
             return self._result(
                 step, requirement, broken, seen.why, expected=schema, actual=seen.shown, **more
             )
-        schema = expect.resolve(schema, self._saved)
+        try:
+            schema = expect.resolve(schema, self._saved)
+        except LookupError as error:
+            return self._result(
+                step,
+                requirement,
+                broken,
+                str(error.args[0]),
+                expected=schema,
+                actual=actual,
+                **more,
+            )
         reason = expect.mismatch(schema, actual)
-        bound = step.spec.get("bound")
+        bound = step.spec.get("bound", {}).get(requirement)
         late = bool(reason is None and bound and seen.seconds is not None and seen.seconds > bound)
         if late:
             reason = f"it took {seen.seconds:.1f} s; the requirement allows {bound:g} s"
@@ -291,9 +303,9 @@ class Player:
         peer.close()
 
     def _patience(self, step: Step) -> float:
-        bound = step.spec.get("bound")
-        if bound is not None:
-            return float(bound) * _BEYOND_BOUND
+        bounds = step.spec.get("bound", {})
+        if bounds:
+            return float(max(bounds.values())) * _BEYOND_BOUND
         return float(step.spec.get("within", REPLY)) * self.scale
 
     def _await(self, step: Step, peer: Peer) -> _Seen:
@@ -464,12 +476,32 @@ class Player:
         return _Seen({"leaks": list(self._leaks)})
 
     def _alive(self, step: Step) -> _Seen:
+        if "during" in step.spec:
+            return self._alive_during(step, self._peers[step.spec["during"]])
+        sign = self._probe(step)
+        return _Seen(sign) if sign["alive"] else _Seen(why=sign["why"])
+
+    def _probe(self, step: Step) -> dict[str, Any]:
         run = self._of(step)
         if "bound" in step.spec:
-            sign = probe(run, self.trace, tries=1, patience=self._patience(step))
-        else:
-            sign = probe(run, self.trace, patience=PATIENCE * self.scale)
-        return _Seen(sign) if sign["alive"] else _Seen(why=sign["why"])
+            return probe(run, self.trace, tries=1, patience=self._patience(step))
+        return probe(run, self.trace, patience=PATIENCE * self.scale)
+
+    def _alive_during(self, step: Step, peer: Peer) -> _Seen:
+        """Probe until the message of `peer` is dealt with: before it arrives, all is well."""
+        deadline = time.monotonic() + _DEALT_WITH * self.scale
+        slowest: dict[str, Any] = {"seconds": 0.0}
+        while time.monotonic() < deadline:
+            sign = self._probe(step)
+            if not sign["alive"]:
+                return _Seen(why=sign["why"])
+            slowest = max(slowest, sign, key=lambda seen: float(seen["seconds"]))
+            if peer.receive(0.05) is not None or "disconnected" in peer.events:
+                return _Seen(slowest)
+        return _Seen(
+            why=f"the message of {peer.name} was not answered in {_DEALT_WITH * self.scale:g} s, "
+            "nor was its connection closed: nothing shows that it was handled"
+        )
 
     def _load(self, step: Step) -> _Seen:
         run = self._of(step)
@@ -523,6 +555,11 @@ def frames_of(spec: Mapping[str, Any]) -> list[bytes]:
         return [bytes.fromhex(spec["hex"])]
     if "fill" in spec:
         fill = spec["fill"]
-        text = fill.get("before", "") + fill["unit"] * fill["times"] + fill.get("after", "")
-        return [text.encode()]
+        parts = {name: _bytes(fill.get(name, "")) for name in ("before", "unit", "between")}
+        closing = _bytes(fill.get("close", "")) * fill["times"] + _bytes(fill.get("after", ""))
+        return [parts["before"] + parts["unit"] * fill["times"] + parts["between"] + closing]
     return [spec["text"].encode()]
+
+
+def _bytes(text: str | Mapping[str, str]) -> bytes:
+    return text.encode() if isinstance(text, str) else bytes.fromhex(text["hex"])

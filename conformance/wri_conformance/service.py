@@ -31,7 +31,7 @@ class KeyPair:
 def parse_contact(text: str) -> dict[str, str]:
     """Return the fields of a contact file as a tolerant client reads them."""
     fields: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         key, equals, value = line.partition("=")
         if equals:
             fields[key.strip()] = value.strip()
@@ -57,7 +57,7 @@ def describe_contact(service: Path) -> dict[str, Any]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         return {"exists": True, "utf8": False, "mode": _mode(path)}
-    lines = text.splitlines(keepends=True)
+    lines = [line for line in re.split(r"(?<=\n)", text) if line]
     return {
         "exists": True,
         "utf8": True,
