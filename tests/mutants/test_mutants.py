@@ -1,0 +1,119 @@
+"""Every mutant fails exactly the checks that it declares, and every check is failed by a mutant."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+from wri_conformance import manifest, specification
+from wri_conformance import scenario as scenarios
+from wri_conformance.manifest import KnownFailure, Manifest
+from wri_conformance.scenario import Scenario
+from wri_conformance.stage import Stage
+from wri_conformance.verdict import Verdict
+
+CONFORMANCE = Path(__file__).parents[2] / "conformance"
+sys.path.insert(0, str(CONFORMANCE))
+
+from mutants import SUBJECTS  # noqa: E402
+from mutants.registry import FAULTS, Fault  # noqa: E402
+
+for _subject in SUBJECTS:
+    importlib.import_module(f"mutants.{_subject}")
+
+CASES = 2  # of a matrix, which cannot differ in what they prove
+SCALE = 0.3  # of all waiting, for most of which a mutant is the reason
+SPECIFICATION = specification.load()
+SCENARIOS = scenarios.load_all()
+CONTROLS = ("none-mutant", "none-router", "none-front")
+
+
+def _manifest(name: str) -> Manifest:
+    command = ("{python}", str(CONFORMANCE / "mutants" / "serve.py"), "--fault", name, "{workflow}")
+    reference = manifest.load(manifest.find("reference"), SPECIFICATION)
+    return attrs.evolve(reference, name=name, start={"paused": command}, ready=20.0, end=5.0)
+
+
+def _base(one: Scenario) -> str:
+    return one.path.relative_to(scenarios.directory()).with_suffix("").as_posix()
+
+
+def _covers(fault: Fault, check: str) -> bool:
+    return KnownFailure(match=fault.breaks, reason="").covers(check)
+
+
+def _scenarios(fault: Fault) -> Iterator[Scenario]:
+    """Yield those that a fault breaks, of a matrix the first few."""
+    chosen: dict[str, int] = {}
+    for one in SCENARIOS:
+        if any(_covers(fault, check.id) for check in one.checks):
+            chosen[_base(one)] = chosen.get(_base(one), 0) + 1
+            if chosen[_base(one)] <= CASES:
+                yield one
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    stage = Stage(_manifest(request.param), SPECIFICATION, scale=SCALE)
+    try:
+        yield stage
+    finally:
+        survivors = stage.close()
+    assert not survivors
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"), [(name, name) for name in FAULTS], indirect=["stage"], ids=list(FAULTS)
+)
+def test_breaks_what_it_declares_and_nothing_else(stage: Stage, name: str) -> None:
+    fault = FAULTS[name]
+    wrong = []
+    for one in _scenarios(fault):
+        for result in stage.play(one).results:
+            broken = result.verdict in {Verdict.FAIL, Verdict.WARN}
+            if broken and not _covers(fault, result.id):
+                wrong.append(f"collateral: {result.id}: {result.message}")
+            elif not broken and _covers(fault, result.id):
+                wrong.append(f"survivor: {result.id} ({result.verdict.value})")
+            elif not broken and result.verdict is not Verdict.PASS:
+                wrong.append(f"{result.verdict.value}: {result.id}: {result.message}")
+    assert not wrong, f"{fault.about}\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"), [(name, name) for name in CONTROLS], indirect=["stage"], ids=CONTROLS
+)
+def test_without_a_fault_a_peer_breaks_nothing(stage: Stage, name: str) -> None:
+    seen: set[str] = set()
+    for one in SCENARIOS:
+        if _base(one) not in seen:
+            seen.add(_base(one))
+            for result in stage.play(one).results:
+                assert result.verdict is Verdict.PASS, f"{result.id}: {result.message}"
+
+
+def test_each_pattern_matches_a_check() -> None:
+    checks = [check.id for one in SCENARIOS for check in one.checks]
+    for fault in FAULTS.values():
+        for pattern in fault.breaks:
+            assert any(
+                KnownFailure(match=(pattern,), reason="").covers(check) for check in checks
+            ), f"{fault.name}: {pattern}"
+
+
+def test_each_check_is_broken_by_a_fault() -> None:
+    survivors = {
+        f"{_base(one)}::{check.step}::{check.requirement}"
+        for one in SCENARIOS
+        for check in one.checks
+    } - {
+        f"{_base(one)}::{check.step}::{check.requirement}"
+        for fault in FAULTS.values()
+        for one in _scenarios(fault)
+        for check in one.checks
+        if _covers(fault, check.id)
+    }
+    assert not survivors, "\n".join(sorted(survivors))
