@@ -56,7 +56,8 @@ _TEXTS: list[tuple[str, str, list[str], Callable[[bytes], bytes]]] = [
     (
         "contact-latin-1",
         "Writes a character in Latin-1 into the contact file.",
-        [f"{FILE}*"],
+        [f"{FILE}contact::WRI-DSC-{number}" for number in (6, 7, 8, 9, 14, 17)]
+        + [f"{FILE}ports::*", f"{FILE}answered::*"],
         lambda text: text + b"NOTE=\xe9\n",
     ),
     (

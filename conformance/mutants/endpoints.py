@@ -53,9 +53,7 @@ def lists_internals(_body: Body, right: Message) -> Message:
     return _listing(right, lambda names: sorted([*names, "stop"]))
 
 
-@response(
-    "ping-is-missing", ["server/ping/ping::ping::*", "server/ping/ping::arguments::WRI-PING-2"]
-)
+@response("ping-is-missing", ["server/ping/ping::ping::*", "server/ping/ping::arguments::*"])
 def ping_is_missing(body: Body, right: Message) -> Message:
     """Lists ping_workflow and does not offer it."""
     return error() if command(body) == "ping_workflow" else right

@@ -11,6 +11,7 @@ from wri_reference._keys import KeyPair
 
 SIGNATURE = b"\xff" + bytes(8) + b"\x7f"
 VERSION = b"\x03"
+GREETING_SIZE = 64
 BACKLOG = 1024
 
 
@@ -101,13 +102,10 @@ class SideDoor(Front):
         greeting = b""
         with contextlib.suppress(OSError):
             client.sendall(SIGNATURE + VERSION)
-            while len(greeting) < 64 and (chunk := client.recv(64 - len(greeting))):
-                greeting += chunk
+            greeting = client.recv(GREETING_SIZE, socket.MSG_WAITALL)
         wanted = greeting[12:32].rstrip(b"\0")
         name = f"{name} for all" if wanted == self.mechanism else name
         server = socket.create_connection(("127.0.0.1", self.behind[name]))
         server.sendall(greeting)
-        known = len(SIGNATURE + VERSION)
-        while known and (chunk := server.recv(known)):
-            known -= len(chunk)
+        server.recv(len(SIGNATURE + VERSION), socket.MSG_WAITALL)  # is sent already
         self.join(client, server)

@@ -48,10 +48,16 @@ class AdmitsEverybody(Mutant):
     "admits-nobody",
     [
         f"{SERVER}/admitted::*",
-        f"{SERVER}/unknown-client-key::unanswered::*",
-        f"{SERVER}/unknown-client-key::others-served::*",
+        f"{SERVER}/key-of-another-workflow::other-workflow::*",
+        f"{SERVER}/key-of-another-workflow::unanswered::*",
+        f"{SERVER}/key-of-another-workflow::others-served::*",
         "publisher/admitted::*",
         f"{REFUSED}/unknown-client-key::others-admitted::*",
+        "publisher/key-of-another-workflow::others-admitted::*",
+        "server/stopped/restart-after-crash::first-run::*",
+        "server/stopped/restart-after-crash::alive::*",
+        "server/stopped/restart-after-stop::first-run::*",
+        "server/stopped/restart-after-stop::second-run::*",
     ],
 )
 class AdmitsNobody(Mutant):

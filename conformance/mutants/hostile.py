@@ -1,7 +1,8 @@
 """Faults that bad requests bring to light (chapters 6.2 and 13): a table of kinds and reactions."""
 
 import json
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from mutants.peer import Body, DeadError, Mutant, data
 from mutants.registry import add
@@ -26,7 +27,7 @@ def _limit(name: str, about: str, *steps: str) -> Kind:
 
 
 def _error(name: str, about: str) -> Kind:
-    return Kind(about, f"server/errors/{name}/*", ("refused",), refused=True, stops=False)
+    return Kind(about, f"server/errors/{name}", ("refused",), refused=True, stops=False)
 
 
 KINDS = {
@@ -39,9 +40,17 @@ KINDS = {
     "meta-type": _hostile("meta-type", "a meta that is no object"),
     "surrogates": _hostile("surrogates", "a lone surrogate", "answered"),
     "argument-names": _hostile("argument-names", "an odd name of an argument", "answered"),
-    "not-json": _error("not-json", "a body that is not JSON"),
-    "constants": _error("constants", "NaN or Infinity"),
-    "missing-member": _error("missing-member", "a request without command or args"),
+    "not-json": _error("not-json/*", "a body that is not JSON"),
+    "constants": _error("constants/*", "NaN or Infinity"),
+    "missing-command": _error("missing-member/*o*", "a request without command"),
+    "missing-args": _error("missing-member/args*", "a request without args"),
+    "unknown-endpoint": Kind(
+        "an endpoint that nobody offers",
+        "server/errors/unknown-endpoint",
+        ("refused", "with-args", "empty", "long"),
+        refused=False,
+        stops=False,
+    ),
     "deep-nesting": _limit("deep-nesting/*", "JSON that is nested deeply", "answered"),
     "long-number": _limit("long-number", "a number of many digits", "integer", "fraction"),
     "unlisted": Kind(
@@ -54,7 +63,31 @@ KINDS = {
 }
 
 
-def kind_of(body: Body) -> str:  # noqa: PLR0911 - a table would be longer
+_NO_JSON = object()
+
+# The first test that holds tells the kind; each is given the text and what it stands for.
+_TESTS: dict[str, Callable[[str, Any], bool]] = {
+    "deep-nesting": lambda text, _: "[[[[[" in text or '{"a":{"a":' in text,
+    "long-number": lambda text, _: "9" * 5000 in text,
+    "not-json": lambda _, message: message is _NO_JSON,
+    "constants": lambda text, _: "NaN" in text or "Infinity" in text,
+    "not-an-object": lambda _, message: not isinstance(message, dict),
+    "missing-command": lambda _, message: "command" not in message,
+    "missing-args": lambda _, message: "args" not in message,
+    "command-type": lambda _, message: not isinstance(message["command"], str),
+    "args-type-with-meta": lambda _, message: (
+        not isinstance(message["args"], dict) and "meta" in message
+    ),
+    "args-type": lambda _, message: not isinstance(message["args"], dict),
+    "meta-type": lambda _, message: not isinstance(message.get("meta"), dict | None),
+    "surrogates": lambda text, _: "\\ud800" in text or "\\udfff" in text,
+    "argument-names": lambda _, message: not set(message["args"]) <= {"endpoint", "pad"},
+    "unknown-endpoint": lambda _, message: message["command"] == "no_such_endpoint",
+    "unlisted": lambda _, message: message["command"] == "operate",
+}
+
+
+def kind_of(body: Body) -> str:
     """Return what is bad about a request, or nothing."""
     if len(body) != 1:
         return "several-frames"
@@ -62,32 +95,11 @@ def kind_of(body: Body) -> str:  # noqa: PLR0911 - a table would be longer
         text = body[0].decode("utf-8")
     except UnicodeDecodeError:
         return "not-utf8"
-    if "[[[[[" in text or '{"a":{"a":' in text:
-        return "deep-nesting"
-    if "9" * 5000 in text:
-        return "long-number"
     try:
         message = json.loads(text)
-    except ValueError:
-        return "not-json"
-    if "NaN" in text or "Infinity" in text:
-        return "constants"
-    if not isinstance(message, dict):
-        return "not-an-object"
-    if "command" not in message or "args" not in message:
-        return "missing-member"
-    command, args, meta = message["command"], message["args"], message.get("meta")
-    if not isinstance(command, str):
-        return "command-type"
-    if not isinstance(args, dict):
-        return "args-type-with-meta" if meta else "args-type"
-    if not isinstance(meta, dict | None):
-        return "meta-type"
-    if "\\ud800" in text or "\\udfff" in text:
-        return "surrogates"
-    if args and not set(args) <= {"endpoint", "pad"}:
-        return "argument-names"
-    return "unlisted" if command == "operate" else ""
+    except (ValueError, RecursionError):
+        message = _NO_JSON
+    return next((kind for kind, test in _TESTS.items() if test(text, message)), "")
 
 
 class _Accepts(Mutant):

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 import uuid
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import zmq
@@ -108,7 +108,7 @@ class StartsDead(Mutant):
 
 
 class _Careless(Claim):
-    def __enter__(self) -> "_Careless":
+    def __enter__(self) -> Self:
         directory = self._directory
         directory.service.mkdir(parents=True, exist_ok=True)
         self._lock = directory.uuid.open("a+b")
@@ -126,7 +126,7 @@ class StartsBeside(Mutant):
 
 
 class _TakesOver(_Careless):
-    def __enter__(self) -> "_TakesOver":
+    def __enter__(self) -> Self:
         super().__enter__()
         fields = self._directory.read_contact() or {}
         if pid := fields.get("CYLC_WORKFLOW_PID"):

@@ -91,7 +91,7 @@ class NeedsAName(Router):
             super().reply(client, envelope, response)
 
 
-@fault("twenty-a-second", [f"{TIMEOUT}/hundred-clients::answers::WRI-LIM-12"])
+@fault("twenty-a-second", [f"{TIMEOUT}/hundred-clients::*"])
 class TwentyASecond(Mutant):
     """Answers less than twenty requests a second."""
 
@@ -162,7 +162,7 @@ class DiesOfGarbage(_Watchful):
             raise ValueError
 
 
-@fault("dies-of-a-broken-greeting", [f"{LIMITS}/half-open/cut-off::*"])
+@fault("dies-of-a-broken-greeting", [f"{LIMITS}/half-open/cut-off::serves-on::*"])
 class DiesOfABrokenGreeting(_Watchful):
     """Accepts nobody any more after a greeting that was broken off."""
 

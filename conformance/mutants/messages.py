@@ -6,6 +6,9 @@ import re
 from mutants.peer import Body, Message, Mutant, command, data, error, parse, response
 from mutants.registry import fault
 
+NAME = "server/requests/exact-name"
+ENCODING = "server/framing/encodings"
+
 
 @response(
     "both-data-and-error",
@@ -162,7 +165,7 @@ def canonical_json(body: Body, right: Message) -> Message:
     return right if same or "error" in right else error("write it properly")
 
 
-@response("only-ascii", ["server/framing/encodings/raw::*"])
+@response("only-ascii", [f"{ENCODING}/raw::*"])
 def only_ascii(body: Body, right: Message) -> Message:
     """Refuses characters beyond ASCII."""
     return right if body[0].isascii() else error("speak American")

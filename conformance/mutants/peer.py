@@ -20,7 +20,7 @@ Body = list[bytes]
 Message = dict[str, Any]
 
 REQUESTS_PER_TURN = 100
-HOUR = 3600.0
+LINGER = 200  # milliseconds; nobody waits for long in a test
 
 
 class DeadError(Exception):
@@ -40,7 +40,8 @@ class Mutant(reference.WorkflowRuntimeServer):
             signal.signal(number, self.on_signal)
         with (
             patch.object(reference, "_Claim", self.claim),
-            patch.object(reference._keys, "authenticate", self.admit),  # noqa: SLF001
+            patch.object(reference, "LINGER", LINGER),
+            patch("wri_reference._keys.authenticate", self.admit),
         ):
             self.start()
 
