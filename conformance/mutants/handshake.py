@@ -8,6 +8,7 @@ from threading import Thread
 
 import zmq
 
+from mutants.curve import ByHand
 from mutants.front import Front, SideDoor
 from mutants.peer import Body, DeadError, Mutant
 from mutants.registry import fault
@@ -119,6 +120,19 @@ class PlainToo(SideDoor):
             while True:
                 version, number, *_ = zap.recv_multipart()
                 zap.send_multipart([version, number, b"200", b"", b"", b""])
+
+
+@fault(
+    "does-not-ask-for-the-secret-key",
+    [
+        f"{SERVER}/unmatched-secret-key::handshake::WRI-SEC-15",
+        f"{SERVER}/unmatched-secret-key::unanswered::WRI-SEC-21",
+        f"{REFUSED}/unmatched-secret-key::handshake::WRI-SEC-16",
+        f"{SHUTDOWN}::unmatched-key::WRI-SEC-22",
+    ],
+)
+class DoesNotAskForTheSecretKey(ByHand):
+    """Admits everybody who knows an authorised public key."""
 
 
 @fault(

@@ -89,7 +89,11 @@ class Careful(Mutant):
 
 @fault(
     "starts-dead-over-leftovers",
-    [f"{CRASH}alive::WRI-LIFE-1", f"{STOPPED}/leftovers/*::alive::WRI-LIFE-5"],
+    [
+        f"{CRASH}alive::WRI-LIFE-1",
+        f"{CRASH}old-client-key::WRI-LIFE-4",  # it does not refuse anybody either
+        f"{STOPPED}/leftovers/*::alive::WRI-LIFE-5",
+    ],
 )
 class StartsDead(Mutant):
     """Starts where something was left, and answers nobody."""

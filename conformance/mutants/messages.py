@@ -157,7 +157,7 @@ class StripsNames(Mutant):
 
 @response(
     "canonical-json",
-    ["server/framing/encodings/whitespace::*", "server/framing/encodings/order::*"],
+    [f"{ENCODING}/whitespace::*", f"{ENCODING}/escaped::*"],
 )
 def canonical_json(body: Body, right: Message) -> Message:
     """Refuses each request that is not written as Python writes it."""

