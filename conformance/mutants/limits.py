@@ -100,17 +100,6 @@ class TwentyASecond(Mutant):
         return right
 
 
-@fault("turns-away-the-many", [f"{TIMEOUT}/hundred-clients::*"])
-class TurnsAwayTheMany(Router):
-    """Answers fifty clients, and nobody else."""
-
-    def handle(self, client: bytes, frames: Body) -> None:
-        self.known: set[bytes] = getattr(self, "known", set())
-        if len(self.known) < 50 or client in self.known:  # noqa: PLR2004
-            self.known.add(client)
-            super().handle(client, frames)
-
-
 @fault("prefers-the-busy", [f"{TIMEOUT}/no-starvation::answers::WRI-LIM-13"])
 class PrefersTheBusy(Router):
     """Puts off a client for as long as others have asked more often."""
