@@ -54,6 +54,30 @@ class LosesTheEnvelope(Router):
         self.send(client, [b"", response])
 
 
+@fault("reverses-the-envelope", ["server/framing/envelope/route::*"])
+class ReversesTheEnvelope(Router):
+    """Sends the frames of the envelope back in the reverse order."""
+
+    def reply(self, client: bytes, envelope: Body, response: bytes) -> None:
+        self.send(client, [*envelope[-2::-1], b"", response])
+
+
+@fault(
+    "knows-no-envelope",
+    [
+        "server/framing/envelope/identity::*",
+        "server/framing/envelope/route::*",
+        "server/framing/correlation::second::WRI-FRM-3",
+    ],
+)
+class KnowsNoEnvelope(Router):
+    """Discards messages with anything before the delimiter."""
+
+    def handle(self, client: bytes, frames: Body) -> None:
+        if frames[0] == b"":
+            super().handle(client, frames)
+
+
 @fault("last-come-first-served", ["server/framing/order::in-order::WRI-FRM-5"])
 class LastComeFirstServed(Router):
     """Answers the requests that wait in the reverse order."""

@@ -34,6 +34,20 @@ class NoClientKey(Mutant):
     claim = _Forgets
 
 
+class _Nameless(Claim):
+    def write_keys(self) -> KeyPair:
+        keys = super().write_keys()
+        self._directory.server_public.unlink()
+        return keys
+
+
+@fault("no-server-key", [f"{FILES}keys::WRI-SEC-1", f"{FILES}keys::WRI-SEC-3"])
+class NoServerKey(Mutant):
+    """Does not write server.key."""
+
+    claim = _Nameless
+
+
 class _KeepsToItself(Claim):
     def authorised(self) -> set[bytes]:
         clients = super().authorised()
