@@ -111,6 +111,15 @@ class _Accepts(Mutant):
         return json.dumps(data(None)).encode() if kind_of(body) == self.kind else self.answer(body)
 
 
+class _Garbles(Mutant):
+    """Answers with something that is no response."""
+
+    kind = ""
+
+    def receiver(self, body: Body) -> bytes:
+        return b"null" if kind_of(body) == self.kind else self.answer(body)
+
+
 class _Dies(Mutant):
     """Ends its request loop, and nothing else."""
 
@@ -133,7 +142,7 @@ class _Deafens(Mutant):
 
 
 def _add(verb: str, name: str, kind: Kind, server: type[Mutant], steps: tuple[str, ...]) -> None:
-    about = f"{server.__doc__} So it reacts to {kind.about}."
+    about = f"{(server.__doc__ or '').rstrip('.')}: its reaction to {kind.about}."
     breaks = [f"{kind.scenario}::{step}::*" for step in steps]
     add(f"{verb}-{name}", about, breaks, type(name, (server,), {"kind": name}))
 
@@ -142,5 +151,7 @@ for _name, _kind in KINDS.items():
     _add("dies-of", _name, _kind, _Dies, (*_kind.steps, "serves-on"))
     if _kind.refused:
         _add("accepts", _name, _kind, _Accepts, _kind.steps)
+    elif _name not in {"unknown-endpoint", "unlisted"}:
+        _add("garbles", _name, _kind, _Garbles, _kind.steps)
     if _kind.stops:
         _add("deaf-after", _name, _kind, _Deafens, ("stops",))
