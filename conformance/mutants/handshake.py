@@ -184,10 +184,10 @@ class DiesOfAStranger(Mutant):
         for case in ("no-curve", "plain", "wrong-server-key", "unmatched-secret-key")
         for step in ("unanswered", "others-served")
     ]
-    + [f"{REFUSED}/{case}::others-admitted::*" for case in ("no-curve", "wrong-server-key")],
+    + [f"{REFUSED}/wrong-server-key::others-admitted::*"],
 )
 class ClosesAfterAStranger(Front):
-    """Accepts nobody any more after a connection of which nothing came."""
+    """Accepts nobody any more after the first connection has ended."""
 
     closed = False
 
@@ -197,6 +197,6 @@ class ClosesAfterAStranger(Front):
         else:
             super().serve(client, name)
 
-    def join(self, client: socket.socket, server: socket.socket) -> None:
-        super().join(client, server)
+    def ended(self, target: socket.socket) -> None:
         self.closed = True
+        super().ended(target)

@@ -15,7 +15,7 @@ ENCODING = "server/framing/encodings"
     ["server/responses/success::response::WRI-RES-1", "server/responses/error::*::WRI-RES-1"],
 )
 def both(_body: Body, right: Message) -> Message:
-    """Puts an empty result beside each error, and no error beside each result."""
+    """Sends each response with both members, the one that does not apply as null."""
     return {"data": None, "error": None} | right
 
 
