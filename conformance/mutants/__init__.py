@@ -1,0 +1,15 @@
+"""Wrong servers, each with one fault, which prove that every check of the suite can fail."""
+
+SUBJECTS = (
+    "messages",
+    "endpoints",
+    "hostile",
+    "framing",
+    "discovery",
+    "keys",
+    "handshake",
+    "publication",
+    "lifecycle",
+    "limits",
+)
+"""The modules with faults."""

@@ -1,0 +1,159 @@
+"""A correct server with the switches that the faults need; without a fault it is the reference."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+from unittest.mock import patch
+
+import zmq
+
+from mutants.registry import add
+from wri_reference import server as reference
+from wri_reference._keys import KeyPair, authenticate
+from wri_reference._messages import CYLC_VERSION
+from wri_reference._rundir import RunDirectory
+
+Claim = reference._Claim  # noqa: SLF001 - the seams of the reference are not public
+Body = list[bytes]
+Message = dict[str, Any]
+
+REQUESTS_PER_TURN = 100
+LINGER = 200  # milliseconds; nobody waits for long in a test
+
+
+class DeadError(Exception):
+    """Ends the request loop, and nothing else: the process lives on, as that of Cylc does."""
+
+
+class Mutant(reference.WorkflowRuntimeServer):
+    """A correct server, of which each fault overrides one thing."""
+
+    claim: type[Claim] = Claim
+    deaf = False  # to the signals that tell it to stop
+
+    def run(self) -> None:
+        """Serve until a signal comes."""
+        self.wake_on_signals()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self.on_signal)
+        with (
+            patch.object(reference, "_Claim", self.claim),
+            patch.object(reference, "LINGER", LINGER),
+            patch("wri_reference._keys.authenticate", self.admit),
+        ):
+            self.start()
+
+    def on_signal(self, _number: int, _frame: Any) -> None:
+        """React to being told to stop."""
+        if not self.deaf:
+            self.stop()
+
+    def operate(self) -> None:
+        try:
+            super().operate()
+        except DeadError:
+            while self._reason is None:
+                time.sleep(0.05)
+
+    def admit(self, request: Sequence[bytes], authorised: Collection[bytes]) -> list[bytes]:
+        """Decide whom to admit, as ZAP does; see _bound_socket for the domains."""
+        return authenticate(request, authorised)
+
+    def answer(self, body: Body) -> bytes:
+        """Return the correct response."""
+        return super().receiver(body)
+
+    def receiver(self, body: Body) -> bytes:
+        return json.dumps(self.amend(body, json.loads(self.answer(body)))).encode()
+
+    def amend(self, _body: Body, right: Message) -> Message:
+        """Return what is sent instead of the `right` response."""
+        return right
+
+    @property
+    def directory(self) -> RunDirectory:
+        """The run directory."""
+        return self._directory
+
+
+class Router(Mutant):
+    """A correct server on a ROUTER socket, which leaves envelopes to it."""
+
+    def _bound_socket(
+        self, context: zmq.Context[zmq.Socket[bytes]], kind: int, keys: KeyPair
+    ) -> zmq.Socket[bytes]:
+        kind = zmq.ROUTER if kind == zmq.REP else kind
+        bound = super()._bound_socket(context, kind, keys)
+        bound.setsockopt(zmq.SNDHWM, reference.MAX_UNREAD)
+        return bound
+
+    def _answer_some(self) -> None:
+        for _ in range(REQUESTS_PER_TURN):
+            try:
+                client, *frames = self._requests.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self.handle(client, frames)
+
+    def handle(self, client: bytes, frames: Body) -> None:
+        """Answer the message of a client, if it has a delimiter."""
+        if b"" in frames[:-1]:
+            body = frames.index(b"") + 1
+            self.reply(client, frames[:body], self.receiver(frames[body:]))
+
+    def reply(self, client: bytes, envelope: Body, response: bytes) -> None:
+        """Send a response."""
+        self.send(client, [*envelope, response])
+
+    def send(self, client: bytes, frames: Body) -> None:
+        """Send whatever frames."""
+        self._requests.send_multipart([client, *frames])
+
+
+def parse(body: Body) -> Message:
+    """Return the request in a body, or nothing if it is none."""
+    try:
+        message = json.loads(body[0])
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def command(body: Body) -> Any:
+    """Return what a request asks for."""
+    return parse(body).get("command")
+
+
+def args(body: Body) -> Message:
+    """Return the arguments of a request."""
+    found = parse(body).get("args")
+    return found if isinstance(found, dict) else {}
+
+
+def error(message: str = "no") -> Message:
+    """Return a refusal."""
+    return {"error": {"message": message}, "cylc_version": CYLC_VERSION}
+
+
+def data(value: Any) -> Message:
+    """Return a success."""
+    return {"data": value, "cylc_version": CYLC_VERSION}
+
+
+Amendment = Callable[[Body, Message], Message]
+
+
+def response(name: str, breaks: list[str]) -> Callable[[Amendment], Amendment]:
+    """Make a function a fault, which changes the right response to the request in a body."""
+
+    def register(function: Amendment) -> Amendment:
+        def amend(_self: Mutant, body: Body, right: Message) -> Message:
+            return function(body, right)
+
+        about = function.__doc__ or ""
+        add(name, about, breaks, type(function.__name__, (Mutant,), {"amend": amend}))
+        return function
+
+    return register
