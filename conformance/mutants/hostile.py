@@ -23,7 +23,7 @@ def _hostile(name: str, about: str, step: str = "refused") -> Kind:
 
 
 def _limit(name: str, about: str, *steps: str) -> Kind:
-    return Kind(about, f"server/limits/{name}", steps, refused=False, stops=False)
+    return Kind(about, f"server/limits/{name}", steps, refused=False, stops=True)
 
 
 def _error(name: str, about: str) -> Kind:

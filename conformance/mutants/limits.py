@@ -91,7 +91,7 @@ class NeedsAName(Router):
             super().reply(client, envelope, response)
 
 
-@fault("twenty-a-second", [f"{TIMEOUT}/hundred-clients::*"])
+@fault("twenty-a-second", [f"{TIMEOUT}/hundred-clients::answers::WRI-LIM-12"])
 class TwentyASecond(Mutant):
     """Answers less than twenty requests a second."""
 

@@ -35,7 +35,6 @@ class Mutant(reference.WorkflowRuntimeServer):
 
     def run(self) -> None:
         """Serve until a signal comes."""
-        self.wake_on_signals()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self.on_signal)
         with (

@@ -4,7 +4,6 @@ import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -29,13 +28,6 @@ SCALE = 0.2  # of all waiting, for most of which a mutant is the reason
 SPECIFICATION = specification.load()
 SCENARIOS = scenarios.load_all()
 # Expected failures are strict: an entry has to go when the suite is mended.
-SUITE_MISTAKES = {
-    "old-envelope": "`required` holds for what is no object",
-    "loses-the-envelope": "Peer.receive waits for ever for a reply that a REQ socket discards",
-    "no-client-key": "a $get of something that the server did not have ends the suite",
-    "dies-of-fifty-mebibytes": "the server is asked whether it lives before the 50 MiB are there",
-}
-UNSAFE = {"loses-the-envelope", "dies-of-fifty-mebibytes"}  # one never ends, one is a race
 CONTROLS = {  # servers without a fault, and the scenarios that concern what is special about them
     "none-mutant": ("",),
     "none-router": ("server/framing/", "server/timeout/"),
@@ -84,13 +76,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     assert not survivors
 
 
-def _parameter(name: str) -> Any:
-    reason = SUITE_MISTAKES.get(name)
-    marks = [pytest.mark.xfail(reason=reason, run=name not in UNSAFE)] if reason else []
-    return pytest.param(name, marks=marks, id=name)
-
-
-@pytest.mark.parametrize("stage", [_parameter(name) for name in FAULTS], indirect=True)
+@pytest.mark.parametrize("stage", FAULTS, indirect=True)
 def test_breaks_what_it_declares_and_nothing_else(stage: Stage) -> None:
     fault = FAULTS[stage.manifest.name]
     declared = KnownFailure(match=fault.breaks, reason="")
