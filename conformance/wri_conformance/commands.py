@@ -1,8 +1,10 @@
 """The subcommands of `wri` that belong to the suite."""
 
 import argparse
+import functools
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from wri_conformance import manifest, scenario
@@ -21,6 +23,27 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(int(Exit.USAGE))
 
 
+_Command = Callable[[list[str]], int]
+
+
+def _told(name: str) -> Callable[[_Command], _Command]:
+    """Tell the user's mistakes in the name of a command, and return status 4."""
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def run(argv: list[str]) -> int:
+            try:
+                return command(argv)
+            except (Mistake, SpecificationError) as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                return Exit.USAGE
+
+        return run
+
+    return decorate
+
+
+@_told("wri test")
 def test(argv: list[str]) -> int:
     """Test an implementation, and judge it."""
     parser = _Parser(
@@ -56,11 +79,7 @@ def test(argv: list[str]) -> int:
         "--strict", action="store_true", help="warnings and inconclusive checks fail the run"
     )
     options, others = parser.parse_known_args(argv)
-    try:
-        name = manifest.load(manifest.find(options.manifest), load_specification()).name
-    except (Mistake, SpecificationError) as error:
-        print(f"wri test: {error}", file=sys.stderr)
-        return Exit.USAGE
+    name = manifest.load(manifest.find(options.manifest), load_specification()).name
     import pytest  # noqa: PLC0415 - the other subcommands do without it
 
     directory = Path(options.results or Path("wri-results") / name)
@@ -91,6 +110,7 @@ def _loading() -> tuple[Specification, tuple[scenario.Scenario, ...]]:
     return specification, scenario.load_all(specification=specification)
 
 
+@_told("wri list")
 def list_scenarios(argv: list[str]) -> int:
     """List the scenarios of the suite, or the requirements that they check."""
     parser = _Parser(prog="wri list", description="List the scenarios of the suite.")
@@ -100,11 +120,7 @@ def list_scenarios(argv: list[str]) -> int:
         "--requirements", action="store_true", help="list requirements and how many checks each has"
     )
     options = parser.parse_args(argv)
-    try:
-        specification, scenarios = _loading()
-    except (Mistake, SpecificationError) as error:
-        print(f"wri list: {error}", file=sys.stderr)
-        return Exit.USAGE
+    specification, scenarios = _loading()
     chosen = [
         case
         for case in scenarios
@@ -154,23 +170,16 @@ def _why_unchecked(requirement: Requirement) -> str:
     return f"binds {', '.join(requirement.roles)}, which this revision of the suite does not test"
 
 
+@_told("wri show")
 def show(argv: list[str]) -> int:
     """Show a scenario as the suite understands it."""
     parser = _Parser(prog="wri show", description="Show scenarios as the suite understands them.")
     parser.add_argument("scenario", help="an id, or the beginning of several")
     options = parser.parse_args(argv)
-    try:
-        specification, scenarios = _loading()
-    except (Mistake, SpecificationError) as error:
-        print(f"wri show: {error}", file=sys.stderr)
-        return Exit.USAGE
+    specification, scenarios = _loading()
     chosen = [case for case in scenarios if manifest.selects(options.scenario, case.id)]
     if not chosen:
-        print(
-            f"wri show: there is no scenario {options.scenario!r}\n  fix: see `wri list`",
-            file=sys.stderr,
-        )
-        return Exit.USAGE
+        raise Mistake(f"there is no scenario {options.scenario!r}", "see `wri list`")
     import yaml  # noqa: PLC0415
 
     for number, case in enumerate(chosen):
@@ -191,6 +200,7 @@ def show(argv: list[str]) -> int:
     return 0
 
 
+@_told("wri explain")
 def explain(argv: list[str]) -> int:
     """Explain a requirement: its sentence, its place, and what checks it."""
     parser = _Parser(prog="wri explain", description="Explain requirements.")
@@ -198,22 +208,16 @@ def explain(argv: list[str]) -> int:
         "requirement", help="an id such as WRI-ERR-2, or a pattern such as 'WRI-ERR-*'"
     )
     options = parser.parse_args(argv)
-    try:
-        specification, scenarios = _loading()
-    except (Mistake, SpecificationError) as error:
-        print(f"wri explain: {error}", file=sys.stderr)
-        return Exit.USAGE
+    specification, scenarios = _loading()
     wanted = options.requirement.upper()
     wanted = wanted if wanted.startswith("WRI-") else f"WRI-{wanted}"
     chosen = [r for r in specification.requirements.values() if manifest.selects(wanted, r.id)]
     if not chosen:
         chapters = sorted({identity.split("-")[1] for identity in specification.requirements})
-        print(
-            f"wri explain: there is no requirement {options.requirement!r}\n"
-            f"  fix: use WRI-CHAPTER-NUMBER, with a chapter of {', '.join(chapters)}",
-            file=sys.stderr,
+        raise Mistake(
+            f"there is no requirement {options.requirement!r}",
+            f"use WRI-CHAPTER-NUMBER, with a chapter of {', '.join(chapters)}",
         )
-        return Exit.USAGE
     for number, requirement in enumerate(chosen):
         if number:
             print()
