@@ -1,5 +1,6 @@
 """The `wri` command: finds its subcommands among the installed entry points."""
 
+import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
 
@@ -36,7 +37,11 @@ def main(argv: list[str] | None = None) -> int:
         known = ", ".join(sorted(commands)) or "none: install wri again"
         print(f"wri: no command {args[0]!r}; there are: {known}", file=sys.stderr)
         return 4
-    return int(commands[args[0]].load()(args[1:]) or 0)
+    try:
+        return int(commands[args[0]].load()(args[1:]) or 0)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 if __name__ == "__main__":

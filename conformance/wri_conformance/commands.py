@@ -66,7 +66,8 @@ def test(argv: list[str]) -> int:
     parser.add_argument(
         "--results",
         metavar="DIRECTORY",
-        help="where results.json, summary.md and junit.xml go (default: wri-results/NAME)",
+        help="where report.html, results.json, summary.md and junit.xml go "
+        "(default: wri-results/NAME)",
     )
     parser.add_argument(
         "--patience",
@@ -97,8 +98,18 @@ def test(argv: list[str]) -> int:
         *(["--wri-strict"] if options.strict else []),
         *(part for pattern in options.select for part in ("--wri-select", pattern)),
         *others,
+        str(scenario.directory()),
     ]
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        (directory / "results.json").open("a").close()
+    except OSError as error:
+        raise Mistake(
+            f"no results can be written to {directory}: {error.strerror}",
+            "give another place with --results",
+        ) from None
+    if not (directory / "results.json").stat().st_size:
+        (directory / "results.json").unlink()
     try:
         return int(pytest.main(arguments))
     finally:
@@ -136,8 +147,8 @@ def list_scenarios(argv: list[str]) -> int:
         print(f"wri list: no scenario matches {' '.join(options.pattern)}", file=sys.stderr)
         return Exit.NOTHING
     if options.requirements:
-        _list_requirements(specification, scenarios, options.pattern)
-    elif options.checks:
+        return _list_requirements(specification, scenarios, options.pattern)
+    if options.checks:
         for case in chosen:
             for check in case.checks:
                 print(check.id)
@@ -152,14 +163,18 @@ def list_scenarios(argv: list[str]) -> int:
 
 def _list_requirements(
     specification: Specification, scenarios: tuple[scenario.Scenario, ...], patterns: list[str]
-) -> None:
+) -> Exit:
     cited = [check.requirement for case in scenarios for check in case.checks]
-    for requirement in specification.requirements.values():
-        if patterns and not any(manifest.selects(p, requirement.id) for p in patterns):
-            continue
+    chosen = [
+        requirement
+        for requirement in specification.requirements.values()
+        if not patterns or any(manifest.selects(p, requirement.id) for p in patterns)
+    ]
+    for requirement in chosen:
         count = cited.count(requirement.id)
         note = f"{count} checks" if count else _why_unchecked(requirement)
         print(f"{requirement.id:<13} {requirement.keyword:<10} {note}")
+    return Exit.CONFORMANT if chosen else Exit.NOTHING
 
 
 def _why_unchecked(requirement: Requirement) -> str:
@@ -177,7 +192,8 @@ def show(argv: list[str]) -> int:
     parser.add_argument("scenario", help="an id, or the beginning of several")
     options = parser.parse_args(argv)
     specification, scenarios = _loading()
-    chosen = [case for case in scenarios if manifest.selects(options.scenario, case.id)]
+    wanted = options.scenario.partition("::")[0]
+    chosen = [case for case in scenarios if manifest.selects(wanted, case.id)]
     if not chosen:
         raise Mistake(f"there is no scenario {options.scenario!r}", "see `wri list`")
     import yaml  # noqa: PLC0415

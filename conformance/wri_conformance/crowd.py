@@ -38,7 +38,7 @@ def load(
 
     With `suspended`, the server sleeps for so many seconds while all of them ask. Gives up
     when nothing has arrived for `patience` seconds. Returns {requests, answered, unanswered,
-    wrong, extra, slowest, connected}; `slowest` in seconds.
+    wrong, extra, slowest, connected, suspended}; `slowest` in seconds.
     """
     requests = spec["requests"]
     context: zmq.Context[Any] = zmq.Context()
@@ -56,11 +56,12 @@ def load(
             client.peer.handshake(max(0.0, deadline - time.monotonic())) == "succeeded"
             for client in clients
         )
+        suspended = False
         if "suspended" in spec:
-            suspend()
+            suspended = suspend()["done"]
             threading.Timer(spec["suspended"], resume).start()
         seen = _ask_and_count(clients, spec.get("pause", 0.0), patience)
-        seen["connected"] = connected
+        seen |= {"connected": connected, "suspended": suspended}
         for client in clients:
             client.peer.close()
         return seen

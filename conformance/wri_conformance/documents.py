@@ -29,6 +29,10 @@ class _UniqueKeys(_Loader):  # type: ignore[misc]
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "braces in a text need quotes around it", key_node.start_mark
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands here a second time", key_node.start_mark
@@ -69,7 +73,7 @@ def read(path: Path, schema: str) -> Any:
 
 def line_of(text: str, place: Sequence[str | int]) -> int:
     """Return the line, from 1, at which the node at `place` of a YAML text begins."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    node = yaml.compose(text, Loader=_Loader)
     line = 1 if node is None else node.start_mark.line + 1
     for step in place:
         if isinstance(node, yaml.MappingNode):
@@ -123,7 +127,7 @@ def _describe(error: ValidationError) -> str:
     return f"{where + ': ' if where else ''}{message}"
 
 
-def _fix(error: ValidationError) -> str:
+def _fix(error: ValidationError) -> str:  # noqa: PLR0911 - a table in disguise
     if error.validator == "additionalProperties":
         return f"use one of {', '.join(_allowed(error))}"
     wanted: Any = error.validator_value
@@ -133,6 +137,8 @@ def _fix(error: ValidationError) -> str:
         return f"add {', '.join(missing)}"
     if error.validator == "enum":
         return f"use one of {', '.join(map(str, wanted))}"
+    if error.validator == "type" and wanted == "string" and isinstance(instance, int | float):
+        return f'put it in quotes: "{instance}"'
     if error.validator == "type":
         return f"make it of type {wanted}"
     if error.validator == "pattern":

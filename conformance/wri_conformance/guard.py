@@ -17,7 +17,7 @@ from wri_conformance import processes
 def start(token: str, directory: Path) -> "subprocess.Popen[bytes]":
     """Start the guard of `token` and `directory`; closing its stdin makes it clean up."""
     return subprocess.Popen(
-        [sys.executable, "-m", "wri_conformance.guard", token, str(directory)],
+        [sys.executable, "-P", "-m", "wri_conformance.guard", token, str(directory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

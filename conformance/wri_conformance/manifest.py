@@ -14,6 +14,8 @@ from wri_conformance import documents
 from wri_conformance.mistakes import Mistake
 from wri_conformance.specification import Specification
 
+PLACEHOLDERS = ("workflow", "run_dir", "home", "fixture", "python", "manifest_dir")
+
 
 @frozen
 class KnownFailure:
@@ -69,7 +71,7 @@ def find(name: str) -> Path:
         return directory() / f"{name}.yaml"
     raise Mistake(
         f"there is no manifest {name!r}",
-        f"give the path of a YAML file, or one of {', '.join(known)}",
+        f"give the path of a YAML file, or one of {', '.join(known)}, before any option",
     )
 
 
@@ -85,6 +87,7 @@ def load(path: Path, specification: Specification) -> Manifest:
     for role, claims in roles.items():
         _verify_claims(path, role, claims["capabilities"], specification)
     server = roles["server"]
+    _verify_placeholders(path, document)
     claimed = [name for role in roles.values() for name in role["capabilities"]]
     version = document["version"]
     environment = document.get("environment", {})
@@ -105,6 +108,22 @@ def load(path: Path, specification: Specification) -> Manifest:
             for number, entry in enumerate(document.get("known_failures", []))
         ),
     )
+
+
+def _verify_placeholders(path: Path, document: Mapping[str, Any]) -> None:
+    server = document["roles"]["server"]
+    stop = server.get("stop", "TERM")
+    commands = [*server["start"].values(), stop if isinstance(stop, list) else []]
+    for text in [part for command in commands for part in command]:
+        for name in re.findall(r"\{([a-z_]+)\}", text):
+            if name not in PLACEHOLDERS:
+                known = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
+                raise _mistake(
+                    path,
+                    f"nothing stands for {{{name}}}",
+                    f"use one of {known}",
+                    ["roles", "server"],
+                )
 
 
 def _verify_claims(path: Path, role: str, claims: list[str], spec: Specification) -> None:
@@ -159,6 +178,4 @@ def _mistake(path: Path, message: str, fix: str, place: list[str | int]) -> Mist
 
 def selects(pattern: str, *names: str) -> bool:
     """Tell whether a shell pattern, or a plain part of a name, selects one of `names`."""
-    return any(
-        fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern}/") for name in names
-    )
+    return any(fnmatch.fnmatchcase(name, pattern) or name.startswith(pattern) for name in names)

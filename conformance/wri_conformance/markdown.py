@@ -30,6 +30,7 @@ def render(document: Mapping[str, Any]) -> str:
         "",
         f"**Conforms to:** {', '.join(summary['conforms_to']) or '–'}  ",
         f"**Does not conform to:** {', '.join(summary['does_not_conform_to']) or '–'}  ",
+        f"**Not decided:** {', '.join(summary['not_decided']) or '–'}  ",
         f"**Not claimed:** {', '.join(summary['not_claimed']) or '–'}",
         "",
     ]

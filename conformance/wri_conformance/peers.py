@@ -28,6 +28,10 @@ _SOCKETS = {"REQ": zmq.REQ, "DEALER": zmq.DEALER, "SUB": zmq.XSUB}
 GREETING_SIZE = 64
 
 
+class Missing(Exception):  # noqa: N818 - not an error of the suite
+    """Evidence that is not there, by the implementation's fault."""
+
+
 @frozen
 class Security:
     """How a peer presents itself: the mechanism and, for CURVE, its keys."""
@@ -114,9 +118,13 @@ class Peer:
         """Connect a socket; the handshake goes on in the background.
 
         `stingy` gives it the smallest buffers that there are.
+
+        Raises:
+            Missing: the address that the implementation gives is none.
         """
         sock: zmq.Socket[bytes] = context.socket(_SOCKETS[kind])
         sock.linger = 0
+        sock.ipv6 = "[" in address
         if correlate:
             sock.setsockopt(zmq.REQ_CORRELATE, 1)
             sock.setsockopt(zmq.REQ_RELAXED, 1)
@@ -131,7 +139,13 @@ class Peer:
         elif security.mechanism == "PLAIN":
             sock.plain_username, sock.plain_password = b"user", b"password"
         monitor: zmq.Socket[bytes] = sock.get_monitor_socket()
-        sock.connect(address)
+        try:
+            sock.connect(address)
+        except zmq.ZMQError as error:
+            sock.disable_monitor()
+            monitor.close(linger=0)
+            sock.close(linger=0)
+            raise Missing(f"{address} is no address to connect to: {error}") from None
         for topic in topics:
             sock.send(b"\x01" + topic.encode())
         trace.note(name, "·", f"{kind} connects to {address} ({security.mechanism})")

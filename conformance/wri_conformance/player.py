@@ -11,6 +11,7 @@ from attrs import define, field
 from wri_conformance import crowd, expect, service
 from wri_conformance.peers import (
     GREETING_SIZE,
+    Missing,
     Peer,
     Reply,
     Security,
@@ -18,7 +19,7 @@ from wri_conformance.peers import (
     greeting,
     parse_greeting,
 )
-from wri_conformance.probe import API_REQUEST, PATIENCE, Missing, address, probe, security
+from wri_conformance.probe import API_REQUEST, PATIENCE, address, probe, security
 from wri_conformance.runs import Run, StartError
 from wri_conformance.scenario import Scenario, Step
 from wri_conformance.service import KeyPair
@@ -27,8 +28,11 @@ from wri_conformance.trace import Trace, readable
 from wri_conformance.verdict import Result, Verdict, of_failure
 
 REPLY = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
-HANDSHAKE = 3.0  # seconds; a CURVE handshake on loopback took some milliseconds
-_SUBSCRIBED = 0.3  # seconds for a subscription to arrive, which nothing confirms
+HANDSHAKE = 10.0  # seconds; a CURVE handshake on loopback took some milliseconds
+_SUBSCRIBED = 1.0  # seconds for a subscription to arrive, which nothing confirms
+_LOOK = 0.5  # seconds between two looks at the process while a reply is waited for
+_SHOWN, _DEEP = 4096, 200  # a larger or deeper body would drown a report; it is shown as text
+_AFTERMATH = 0.3  # seconds in which a server that was hit would fall
 _DEALT_WITH = 60.0  # seconds; 50 MiB of junk took 0.1 s at best
 _BEYOND_BOUND = 4  # a reply is waited for that many times the bound, so that it can be measured
 
@@ -45,6 +49,7 @@ class _Seen:
     sent: str = ""
     seconds: float | None = None
     shown: Any = None
+    not_applicable: str = ""
 
 
 @define
@@ -89,10 +94,11 @@ class Player:
                     seen = self._do(step)
                 except StartError as error:
                     cause = str(error)
-                    results += self._unreached(step, cause)
+                    results += self._judge(step, _Seen(why=cause))
                     continue
                 except (Missing, LookupError) as error:
                     seen = _Seen(why=str(error).strip("'\""))
+                cause = self._cause(step, seen)
                 if seen.seconds is None and isinstance(seen.body, dict):
                     seen.seconds = seen.body.get("seconds")
                 if "save" in step.spec:
@@ -101,6 +107,16 @@ class Player:
         finally:
             self.close()
         return results
+
+    def _cause(self, step: Step, seen: _Seen) -> str:
+        """Return why nothing after a step would say anything, if it was only preparation."""
+        if step.expectations or step.message:
+            return ""
+        if seen.body is NOTHING:
+            return f"{step.name}: {seen.why}"
+        if step.action == "control" and not seen.body["done"]:
+            return f"{step.name}: the process could not be found"
+        return ""
 
     def _begin(self) -> str:
         try:
@@ -159,6 +175,8 @@ class Player:
             "sent": seen.sent,
             "seconds": None if seen.seconds is None else round(seen.seconds, 3),
         }
+        if seen.not_applicable:
+            return self._result(step, requirement, Verdict.NOT_APPLICABLE, seen.not_applicable)
         if actual is NOTHING:
             return self._result(
                 step, requirement, broken, seen.why, expected=schema, actual=seen.shown, **more
@@ -194,8 +212,37 @@ class Player:
     # -- doing
 
     def _do(self, step: Step) -> _Seen:
+        name = step.spec.get("unless_listed")
+        if name is not None and name in self._listed(self._of(step)):
+            return _Seen(not_applicable=f"{name} is an endpoint of this server")
         action: Callable[[Step], _Seen] = getattr(self, f"_{step.action}")
         return action(step)
+
+    def _listed(self, run: Run) -> list[str]:
+        response = self._ask(run, {})
+        data = response.get("data") if isinstance(response, dict) else None
+        return [name for name in data if isinstance(name, str)] if isinstance(data, list) else []
+
+    def _ask(self, run: Run, args: Mapping[str, Any]) -> Any:
+        """Return the response to `api` on a connection of its own; None if there is none."""
+        peer = Peer.open(
+            self._context, "asks-api", "REQ", address(run, "request"), security(run), self.trace
+        )
+        try:
+            peer.send([json.dumps({"command": "api", "args": args}).encode()])
+            reply = peer.receive(REPLY * self.scale)
+            return None if reply is None else reply.json()
+        except (ValueError, RecursionError):
+            return None
+        finally:
+            peer.close()
+
+    def _describe(self, step: Step) -> _Seen:
+        run = self._of(step)
+        names = self._listed(run)
+        if not names:
+            return _Seen(why="api does not list the endpoints")
+        return _Seen({name: self._ask(run, {"endpoint": name}) for name in names})
 
     def _of(self, step: Step) -> Run:
         return self.other() if step.spec.get("run") == "other" else self.run
@@ -310,7 +357,13 @@ class Player:
 
     def _await(self, step: Step, peer: Peer) -> _Seen:
         patience = self._patience(step)
-        reply = peer.receive(patience)
+        run = self._of(step)
+        deadline = time.monotonic() + patience
+        reply = None
+        while reply is None and (left := deadline - time.monotonic()) > 0:
+            reply = peer.receive(min(left, _LOOK))
+            if reply is None and (ended := run.ended()):
+                return _Seen(why=f"no reply: {ended}")
         if reply is None:
             state = peer.handshake()
             self.trace.note(peer.name, "·", f"no reply in {patience:g} s")
@@ -343,8 +396,9 @@ class Player:
         data = seen.body.get("data") if isinstance(seen.body, dict) else None
         if isinstance(data, list) and all(isinstance(item, str) for item in data):
             seen.message["data_sorted"] = data == sorted(data)
-        if len(reply.body) > 4096:  # noqa: PLR2004 - more would drown a report
+        if len(reply.body) > _SHOWN or reply.body.count(b"[") + reply.body.count(b"{") > _DEEP:
             seen.shown = readable(reply.body)
+        self._look_for_secrets(f"a message to {peer.name}", [_strings(seen.body)])
         return seen
 
     def _look_for_secrets(self, where: str, frames: Sequence[bytes]) -> None:
@@ -397,17 +451,18 @@ class Player:
 
     def _until(self, step: Step, peer: Peer, topic: str) -> _Seen:
         deadline = time.monotonic() + self._patience(step)
-        others = 0
+        frames: list[int] = []
         while (left := deadline - time.monotonic()) > 0:
             reply = peer.receive(left)
             if reply is None:
                 break
             seen = self._of_reply(peer, reply)
+            frames.append(len(reply.frames))
             if isinstance(seen.body, dict) and seen.body["topic"] == topic:
+                seen.body["all_frames"] = sorted(set(frames))
                 return seen
-            others += 1
         return _Seen(
-            why=f"no publication {topic!r} in {self._patience(step):g} s ({others} others)"
+            why=f"no publication {topic!r} in {self._patience(step):g} s ({len(frames)} others)"
         )
 
     def _tcp(self, step: Step) -> _Seen:
@@ -451,6 +506,8 @@ class Player:
         self.trace.note(run.workflow, "·", action)
         if action == "start":
             return _Seen(run.start())
+        if action in {"stop", "kill", "suspend", "resume"} and (ended := run.ended()):
+            raise Missing(f"there was no server to {action}: {ended}")
         acted: dict[str, Any] = getattr(run, action.replace("-", "_"))()
         self.trace.note(run.workflow, "·", f"{action}: {acted}")
         return _Seen(acted)
@@ -497,7 +554,10 @@ class Player:
                 return _Seen(why=sign["why"])
             slowest = max(slowest, sign, key=lambda seen: float(seen["seconds"]))
             if peer.receive(0.05) is not None or "disconnected" in peer.events:
-                return _Seen(slowest)
+                # A server that dies of the message closes the connection, too.
+                time.sleep(_AFTERMATH * self.scale)
+                sign = self._probe(step)
+                return _Seen(slowest) if sign["alive"] else _Seen(why=sign["why"])
         return _Seen(
             why=f"the message of {peer.name} was not answered in {_DEALT_WITH * self.scale:g} s, "
             "nor was its connection closed: nothing shows that it was handled"
@@ -529,9 +589,15 @@ class Player:
         return _Seen({"answered": flood.answered})
 
     def _put(self, step: Step) -> _Seen:
-        path = self._of(step).service / step.spec["put"]["file"]
+        spec = step.spec["put"]
+        path = self._of(step).service / spec["file"]
+        if "fields" in spec:
+            fields = service.read_contact(path.parent) | dict(spec["fields"])
+            text = "".join(f"{key}={value}\n" for key, value in fields.items())
+        else:
+            text = spec["text"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(step.spec["put"]["text"], encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return _Seen({"done": True})
 
     def _close(self, step: Step) -> _Seen:
@@ -559,6 +625,14 @@ def frames_of(spec: Mapping[str, Any]) -> list[bytes]:
         closing = _bytes(fill.get("close", "")) * fill["times"] + _bytes(fill.get("after", ""))
         return [parts["before"] + parts["unit"] * fill["times"] + parts["between"] + closing]
     return [spec["text"].encode()]
+
+
+def _strings(body: Any) -> bytes:
+    """Return a decoded body without escapes, which could hide a key."""
+    try:
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    except RecursionError:
+        return b""
 
 
 def _bytes(text: str | Mapping[str, str]) -> bytes:

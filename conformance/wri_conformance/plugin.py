@@ -4,6 +4,8 @@ Without `--wri` it does nothing, so that having `wri` installed changes nobody's
 """
 
 import datetime as dt
+import json
+import math
 import signal
 import time
 from collections.abc import Generator, Iterator
@@ -22,7 +24,7 @@ from wri_conformance.scenario import Scenario
 from wri_conformance.specification import Specification, SpecificationError
 from wri_conformance.specification import load as load_specification
 from wri_conformance.stage import Stage
-from wri_conformance.verdict import Exit, Verdict, apply_known
+from wri_conformance.verdict import Verdict, apply_known
 
 _BAD = {Verdict.FAIL, Verdict.ERROR}
 _SUITE = pytest.StashKey["Suite"]()
@@ -62,6 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
     name = config.getoption("--wri")
     if not name or config.option.help:
         return
+    if not hasattr(config, "workerinput"):
+        # A job in the background of a shell starts with SIGINT ignored, and SIGTERM would
+        # leave no time to clean up.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
     try:
         suite = Suite.of(config, name)
     except (Mistake, SpecificationError) as error:
@@ -70,14 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(suite, "wri-suite")
     base = str(scenario.directory())
     if base not in config.args:
-        if config.args_source is not pytest.Config.ArgsSource.ARGS:
-            config.args.clear()
         config.args.append(base)
-    if not hasattr(config, "workerinput"):
-        # A job in the background of a shell starts with SIGINT ignored, and SIGTERM would
-        # leave no time to clean up.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _interrupt)
 
 
 def _interrupt(number: int, _frame: object) -> None:
@@ -92,7 +92,6 @@ class ScenarioFile(pytest.File):
         suite = self.config.stash[_SUITE]
         for case in suite.scenarios:
             if case.path == self.path and suite.selected(case):
-                group, _, rest = case.id.rpartition("/")
                 parts = case.id.split("/")
                 cut = min(2, len(parts) - 1)
                 group, rest = "/".join(parts[:cut]), "/".join(parts[cut:])
@@ -129,8 +128,6 @@ class ScenarioItem(pytest.Item):
         """Return the block of the failing checks, or what is wrong with the suite."""
         if isinstance(excinfo.value, ChecksFailedError) and self.played is not None:
             suite = self.config.stash[_SUITE]
-            if suite.fatal:
-                return suite.fatal
             return evidence_report(
                 self.played.results,
                 self.played.trace,
@@ -178,8 +175,8 @@ class Suite:
         cases = scenario.load_all(specification=specification)
         handed: dict[str, Any] = getattr(config, "workerinput", {}).get("wri", {})
         scale = config.getoption("--wri-patience")
-        if scale <= 0:
-            raise Mistake("the patience must be greater than 0", "try --wri-patience 2")
+        if not 0 < scale < math.inf:
+            raise Mistake("the patience must be a number greater than 0", "2 waits twice as long")
         collect_only = config.getoption("--collect-only", default=False)
         if handed or collect_only:
             path = Path(handed["path"]) if handed.get("path") else None
@@ -187,7 +184,7 @@ class Suite:
         else:
             say = terminal.sayer(config)
             path = venvs.ensure(manifest.pip, say) if manifest.pip else None
-            version, fatal = preflight(manifest, specification, path, scale)
+            version, fatal = preflight(manifest, path, scale)
         report = results.Report(
             manifest,
             specification,
@@ -238,10 +235,18 @@ class Suite:
     # -- hooks
 
     def pytest_sessionstart(self) -> None:
-        """Let the names of sections begin below the scenarios' directory, wherever that is."""
+        """Say what is tested; let names begin below the scenarios' directory, wherever it is."""
         writer = self.config.pluginmanager.getplugin("terminalreporter")
-        if writer is not None and self.config.rootpath == scenario.directory():
+        if writer is None:
+            return
+        for line in terminal.header(self.report):
+            writer.write_line(line)
+        if self.config.rootpath == scenario.directory():
             writer.startpath = self.config.rootpath
+            before = self.config.invocation_params
+            self.config.invocation_params = pytest.Config.InvocationParams(
+                args=before.args, plugins=before.plugins, dir=self.config.rootpath
+            )
 
     @pytest.hookimpl
     def pytest_collect_file(
@@ -260,23 +265,35 @@ class Suite:
         """Put the results of a scenario into its report."""
         outcome = yield
         if call.when == "call" and isinstance(item, ScenarioItem) and item.played is not None:
-            outcome.get_result().wri = item.played.to_json()
+            # As ASCII: what a server sent need not be valid text, which xdist relies on.
+            outcome.get_result().wri = json.dumps(item.played.to_json(), default=str)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the results out of a report, in the process that judges."""
         document = getattr(report, "wri", None)
         if document is not None:
-            played = results.Played.from_json(document)
+            played = results.Played.from_json(json.loads(document))
             self.report.played[played.id] = played
+        elif report.failed:
+            self._note_loss(report)
+
+    def _note_loss(self, report: pytest.TestReport) -> None:
+        """A scenario without results was lost, with its worker for one: the suite's fault."""
+        identity = report.nodeid.replace("::", "/")
+        for case in self.scenarios:
+            if case.id == identity and identity not in self.report.played:
+                reason = f"the scenario was lost: {str(report.longrepr).splitlines()[-1:]}"
+                found = results.unreached(case, Verdict.ERROR, reason)
+                self.report.played[identity] = results.Played(
+                    identity, case.title, 0.0, 1, found, []
+                )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
         """Show warnings, known failures and inconclusive checks as what they are."""
+        if self.fatal and hasattr(report, "wri") and report.outcome == "failed":
+            return "not tried", "x", ("NOT TRIED", {"red": True})
         return terminal.status(report)
-
-    def pytest_report_collectionfinish(self) -> list[str]:
-        """Say what is tested against what."""
-        return terminal.header(self.report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -287,31 +304,38 @@ class Suite:
             "fatal": self.fatal,
         }
 
-    def pytest_keyboard_interrupt(self) -> None:
-        """Remember that the run was cut short."""
-        self.report.interrupted = True
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Learn from a worker which processes would not die."""
+        self.survivors += getattr(node, "workeroutput", {}).get("wri_survivors", [])
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember that the run was cut short by the user, and not by -x."""
+        if excinfo.type in {KeyboardInterrupt, pytest.exit.Exception}:
+            self.report.interrupted = True
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End every process; in the process that judges, set the exit status and write files."""
         self._close()
-        if hasattr(self.config, "workerinput") or self.config.getoption("--collect-only"):
+        output: dict[str, Any] | None = getattr(self.config, "workeroutput", None)
+        if output is not None:  # a worker of xdist
+            output["wri_survivors"] = self.survivors
+            return
+        if self.config.getoption("--collect-only"):
             return
         self.report.seconds = time.monotonic() - self._began
         broken = session.exitstatus in {
             pytest.ExitCode.INTERNAL_ERROR,
             pytest.ExitCode.USAGE_ERROR,
         }
-        if session.exitstatus == pytest.ExitCode.INTERRUPTED:
-            self.report.interrupted = True
         foreign = session.testsfailed and not any(r.verdict in _BAD for r in self.report.results)
-        if not broken:
-            code = self.report.exit
-            if self.survivors:
-                code = max(code, Exit.BROKEN)
-            session.exitstatus = max(int(code), 1) if foreign else int(code)
+        self.report.broken = broken or bool(self.survivors)
+        if not broken and self.report.played:
+            code = int(self.report.exit)
+            session.exitstatus = max(code, 1) if foreign else code
         directory = self.config.getoption("--wri-results")
-        if directory:
+        if directory and self.report.played:
             terminal.write_files(self.report, Path(directory))
 
     @pytest.hookimpl(trylast=True)

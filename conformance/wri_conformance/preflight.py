@@ -5,15 +5,13 @@ from pathlib import Path
 
 from wri_conformance.manifest import Manifest
 from wri_conformance.mistakes import Mistake
-from wri_conformance.probe import PATIENCE, Missing, probe
+from wri_conformance.peers import Missing
+from wri_conformance.probe import PATIENCE, probe
 from wri_conformance.runs import Run, StartError, Workshop
-from wri_conformance.specification import Specification
 from wri_conformance.trace import Trace, readable
 
 
-def preflight(
-    manifest: Manifest, _specification: Specification, path: Path | None, scale: float
-) -> tuple[str, str]:
+def preflight(manifest: Manifest, path: Path | None, scale: float) -> tuple[str, str]:
     """Start the server once; return its version and, if it is no use, why not.
 
     It is of use if it writes a contact file and anything at all answers at its request port:
@@ -47,7 +45,7 @@ def _try_it(run: Run, scale: float) -> str:
         return str(error)
     trace = Trace()
     try:
-        sign = probe(run, trace, patience=2 * PATIENCE * scale)
+        sign = probe(run, trace, patience=PATIENCE * scale)
     except Missing as error:
         return f"{run.manifest.name} cannot be asked anything: {error}"
     if sign["alive"] or any(event["direction"] == "←" for event in trace.events):

@@ -5,17 +5,13 @@ from typing import Any
 
 import zmq
 
-from wri_conformance.peers import Peer, Reply, Security
+from wri_conformance.peers import Missing, Peer, Reply, Security
 from wri_conformance.runs import Run
 from wri_conformance.trace import Trace, readable
 
-PATIENCE = 2.0  # seconds for one try; a reply took 0.2 s where it was measured
-TRIES = 3
+PATIENCE = 5.0  # seconds for one try: the default time-out of clients (WRI-CLI-8)
+TRIES = 2
 API_REQUEST = b'{"command": "api", "args": {}}'
-
-
-class Missing(Exception):  # noqa: N818 - not an error of the suite
-    """Evidence that is not there, by the implementation's fault."""
 
 
 def address(run: Run, port_name: str) -> str:
@@ -27,7 +23,8 @@ def address(run: Run, port_name: str) -> str:
     port = run.port(port_name)
     if port is None or not run.host:
         raise Missing(f"the contact file of {run.workflow} names no host and {port_name} port")
-    return f"tcp://{run.host}:{port}"
+    host = f"[{run.host}]" if ":" in run.host else run.host
+    return f"tcp://{host}:{port}"
 
 
 def security(run: Run) -> Security:
@@ -63,9 +60,9 @@ def probe(
             reply = peer.receive(patience)
             state = peer.handshake()
             peer.close()
-            if reply is None and run.process() is None:
-                why = "its process has ended"
-            elif reply is None:
+            if reply is None and (ended := run.ended()):
+                return {"alive": False, "why": f"the server is not alive: {ended}"}
+            if reply is None:
                 why = f"no answer to `api` in {patience:g} s (handshake: {state})"
             elif is_api(reply):
                 seconds = round(time.monotonic() - began, 3)

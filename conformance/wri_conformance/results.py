@@ -10,7 +10,7 @@ from attrs import define, field
 
 from wri import __version__
 from wri_conformance.manifest import Manifest
-from wri_conformance.privacy import Redaction
+from wri_conformance.privacy import redacted
 from wri_conformance.scenario import Scenario
 from wri_conformance.specification import Specification
 from wri_conformance.verdict import Exit, Result, Verdict, exit_status, stale
@@ -68,6 +68,7 @@ class Report:
     seconds: float = 0.0
     interrupted: bool = False
     fatal: str = ""
+    broken: bool = False
     played: dict[str, Played] = field(factory=dict)
 
     @property
@@ -91,6 +92,8 @@ class Report:
     @property
     def exit(self) -> Exit:
         """The exit status of the run."""
+        if self.broken:
+            return Exit.BROKEN
         if self.interrupted:
             return Exit.INTERRUPTED
         return exit_status(self.results, self.stale, strict=self.strict)
@@ -100,23 +103,28 @@ class Report:
         """Whether every scenario of the suite was selected and came to an end."""
         return {scenario.id for scenario in self.catalogue} <= set(self.played)
 
-    def conforms_to(self) -> tuple[list[str], list[str]]:
-        """Return the claimed capabilities that hold, and those that do not or were not tried.
+    def conforms_to(self) -> tuple[list[str], list[str], list[str]]:
+        """Return the claimed capabilities that hold, that do not, and that were not decided.
 
-        A capability holds if every scenario that needs it was played and every MUST in them
-        was kept. A failure that is known is a failure nevertheless.
+        A capability holds if every scenario that needs it was played, every MUST in them was
+        kept, and the capabilities that it needs hold. A failure that is known is a failure
+        nevertheless. It is not decided if nothing failed, but not everything was played.
         """
         holds: list[str] = []
         fails: list[str] = []
+        undecided: list[str] = []
         for name in self.manifest.capabilities:
+            needs = self.specification.capabilities[name].needs
             mine = [scenario.id for scenario in self.catalogue if name in scenario.needs]
-            kept = bool(mine) and all(
-                identity in self.played
-                and not any(map(self._breaks, self.played[identity].results))
-                for identity in mine
-            )
-            (holds if kept else fails).append(name)
-        return holds, fails
+            played = [self.played[identity] for identity in mine if identity in self.played]
+            broken = any(self._breaks(result) for one in played for result in one.results)
+            if broken or any(need in fails for need in needs):
+                fails.append(name)
+            elif len(played) < len(mine) or not mine or any(n in undecided for n in needs):
+                undecided.append(name)
+            else:
+                holds.append(name)
+        return holds, fails, undecided
 
     def _breaks(self, result: Result) -> bool:
         if result.verdict is Verdict.KNOWN_FAILURE:
@@ -133,7 +141,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that `results.json` describes, without identities."""
-        holds, fails = self.conforms_to()
+        holds, fails, undecided = self.conforms_to()
         document = {
             "format": FORMAT,
             "implementation": {"name": self.manifest.name, "version": self.version},
@@ -153,14 +161,15 @@ class Report:
                 "counts": {verdict.value: self.counts[verdict] for verdict in Verdict},
                 "conforms_to": holds,
                 "does_not_conform_to": fails,
+                "not_decided": undecided,
                 "not_claimed": self.not_claimed(),
                 "stale_known_failures": self.stale,
                 "fatal": self.fatal,
             },
-            "scenarios": [played.to_json() for played in self.played.values()],
+            "scenarios": [self.played[name].to_json() for name in sorted(self.played)],
         }
-        redacted: dict[str, Any] = Redaction()(document)
-        return redacted
+        shareable: dict[str, Any] = redacted(document)
+        return shareable
 
 
 def not_applicable(scenario: Scenario, missing: Iterable[str]) -> list[Result]:

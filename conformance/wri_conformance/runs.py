@@ -1,5 +1,6 @@
 """Starts an implementation in a home directory of its own, and acts on its process."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -34,7 +35,7 @@ class StartError(Exception):
     def __str__(self) -> str:
         """Return the message and the last lines that the implementation printed."""
         if not self.output:
-            return f"{self.message}; it printed nothing"
+            return self.message
         quoted = "\n".join(f"    | {line}" for line in self.output.splitlines())
         return f"{self.message}; the last that it printed:\n{quoted}"
 
@@ -96,7 +97,6 @@ class Run:
     contact: dict[str, str] = field(factory=dict)  # as last seen; kept when the file is gone
     keys: dict[str, KeyPair] = field(factory=dict)
     _child: "subprocess.Popen[bytes] | None" = None
-    _starts: int = 0
 
     def __attrs_post_init__(self) -> None:
         """Put the fixture into the run directory."""
@@ -126,13 +126,14 @@ class Run:
         return {name: self.fill(value) for name, value in values.items()}
 
     def fill(self, text: str) -> str:
-        """Replace {workflow}, {run_dir}, {home}, {fixture} and {python} in a text."""
+        """Replace the placeholders of a manifest, such as {workflow}, in a text."""
         for name, value in {
             "{workflow}": self.workflow,
             "{run_dir}": str(self.run_dir),
             "{home}": str(self.home),
             "{fixture}": self.fixture,
             "{python}": sys.executable,
+            "{manifest_dir}": str(self.manifest.path.resolve().parent),
         }.items():
             text = text.replace(name, value)
         return text
@@ -153,23 +154,29 @@ class Run:
         return {"done": True, "seconds": round(time.monotonic() - began, 3)}
 
     def start_again(self) -> dict[str, Any]:
-        """Give the start command a second time while the first server runs; wait for its end.
+        """Give the start command a second time while the first server runs.
 
-        A second process that goes on for some seconds beside the first one is killed.
+        Waits until the second process ends or the contact file changes, as long as a start may
+        take at most; then ends the second one, should it still be there.
         """
+        before = self._contact_bytes()
         second = self._spawn()
-        try:
-            status: int | None = second.wait(timeout=5 * self.workshop.scale)
-        except subprocess.TimeoutExpired:
+        deadline = time.monotonic() + self.manifest.ready * self.workshop.scale
+        while time.monotonic() < deadline and second.poll() is None:
+            if self._contact_bytes() != before:
+                break
+            time.sleep(_TICK)
+        status = second.poll()
+        if status is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(second.pid).children(recursive=True):
+                    child.kill()
             second.kill()
             second.wait()
-            status = None
         return {"done": True, "exited": status is not None, "status": status}
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
-        start = self.manifest.start
-        command = [self.fill(part) for part in start.get(self.state, start["paused"])]
-        self._starts += 1
+        command = self.command
         program = shutil.which(command[0], path=self.environment["PATH"])
         if program is None:
             raise Mistake(
@@ -188,10 +195,10 @@ class Run:
                     env=self.environment,
                     start_new_session=True,
                 )
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 raise Mistake(
                     f"the start command cannot be executed: {error}",
-                    "correct roles: server: start:",
+                    "correct roles: server: start:; a relative path begins with {manifest_dir}",
                     self.manifest.path,
                 ) from None
 
@@ -267,29 +274,28 @@ class Run:
         return None
 
     def _ours(self, pid: int) -> psutil.Process | None:
+        """Return a process that this run has started; never one of somebody else's."""
         try:
             process = psutil.Process(pid)
-            if process.environ().get(processes.TOKEN) != self.workshop.token:
+            if not processes.alive(process):
                 return None
-            return process if processes.alive(process) else None
+            if process.environ().get(processes.TOKEN) == self.workshop.token:
+                return process
+            # A wrapper may have reset the environment, but not who started whom.
+            ancestors = {pid, *(parent.pid for parent in process.parents())}
         except (psutil.Error, OSError):
             return None
+        return process if self._child is not None and self._child.pid in ancestors else None
 
     def stop(self) -> dict[str, Any]:
         """Tell the server to stop and wait for the end of its process."""
         process = self.process()
         began = time.monotonic()
         if isinstance(self.manifest.stop, tuple):
-            subprocess.run(
-                [self.fill(part) for part in self.manifest.stop],
-                env=self.environment,
-                cwd=self.home,
-                capture_output=True,
-                check=False,
-                timeout=self.manifest.end * self.workshop.scale,
-            )
+            self._run_stop([self.fill(part) for part in self.manifest.stop])
         elif process is not None:
-            process.send_signal(getattr(signal, f"SIG{self.manifest.stop}"))
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(getattr(signal, f"SIG{self.manifest.stop}"))
         exited = self._wait_for_end(process, self.manifest.end * self.workshop.scale)
         return {
             "done": process is not None,
@@ -298,11 +304,31 @@ class Run:
             "seconds": round(time.monotonic() - began, 3),
         }
 
+    def _run_stop(self, command: list[str]) -> None:
+        try:
+            subprocess.run(
+                command,
+                env=self.environment,
+                cwd=self.home,
+                capture_output=True,
+                check=False,
+                timeout=self.manifest.end * self.workshop.scale,
+            )
+        except subprocess.TimeoutExpired:
+            return  # the server has not stopped, which is what will be seen
+        except (OSError, ValueError) as error:
+            raise Mistake(
+                f"the stop command cannot be executed: {error}",
+                "correct roles: server: stop:, or put the program into PATH",
+                self.manifest.path,
+            ) from None
+
     def kill(self) -> dict[str, Any]:
         """End the server's process as a crash does."""
         process = self.process()
         if process is not None:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         return {"done": process is not None, "exited": self._wait_for_end(process, 10)}
 
     def _wait_for_end(self, process: psutil.Process | None, limit: float) -> bool:
@@ -325,8 +351,11 @@ class Run:
 
     def _signal(self, number: signal.Signals) -> dict[str, Any]:
         process = self.process()
-        if process is not None:
-            process.send_signal(number)
+        try:
+            if process is not None:
+                process.send_signal(number)
+        except psutil.NoSuchProcess:
+            process = None
         return {"done": process is not None}
 
     def ports_open(self) -> dict[str, str]:
@@ -342,6 +371,17 @@ class Run:
                 return "open"
         except OSError:
             return "closed"
+
+    def ended(self) -> str:
+        """Return, in words, that the server's process has ended; nothing if it has not."""
+        if self._child is None or self.process() is not None:
+            return ""
+        status = self._child.poll()
+        said = self.output()
+        quoted = "".join(f"\n    | {line}" for line in said.splitlines())
+        known = "" if status is None else f" with status {status}"
+        ended = f"its process has ended{known}"
+        return f"{ended}; the last that it printed:{quoted}" if said else ended
 
     def describe_process(self) -> dict[str, Any]:
         """Return what an `observe: process` step sees."""
@@ -366,7 +406,7 @@ class Run:
             return {"alive": False, "pid": pid}
 
     def close(self) -> None:
-        """End the server, cleanly or not, and forget its home."""
+        """End the server, cleanly or not, and remove its run directory."""
         if self._child is not None:
             self.resume()
             if (process := self.process()) is not None:
@@ -374,3 +414,4 @@ class Run:
             if self._child.poll() is None:
                 self._child.kill()
             self._child.wait()
+        shutil.rmtree(self.run_dir, ignore_errors=True)

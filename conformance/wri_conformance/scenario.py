@@ -22,6 +22,7 @@ ACTIONS = (
     "control",
     "observe",
     "alive",
+    "describe",
     "load",
     "flood",
     "put",
@@ -78,6 +79,7 @@ class Scenario:
     role: str
     needs: tuple[str, ...]
     fixture: str
+    workflow: str
     state: str
     server: str
     steps: tuple[Step, ...]
@@ -146,6 +148,7 @@ def load(path: Path, base: Path, specification: Specification) -> Iterator[Scena
             role=document["role"],
             needs=tuple(document["needs"]),
             fixture=document.get("fixture", "basic"),
+            workflow=document.get("workflow", "main"),
             state=document.get("state", "paused"),
             server=document.get("server", "shared"),
             steps=tuple(

@@ -62,6 +62,7 @@ def describe_contact(service: Path) -> dict[str, Any]:
         "exists": True,
         "utf8": True,
         "mode": _mode(path),
+        "written": str(path.stat().st_mtime_ns),
         "others_can_write": bool(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)),
         "wrong_lines": [line for line in lines if not _LINE.fullmatch(line)],
         "keys": [line.partition("=")[0].strip() for line in lines],
@@ -83,6 +84,8 @@ def read_key(path: Path) -> KeyPair | None:
         }
     except (OSError, UnicodeDecodeError):
         return None
+    if not found or not all(_Z85.fullmatch(value) for value in found.values()):
+        return None
     if "public-key" not in found:
         return None
     secret = found.get("secret-key")
@@ -92,6 +95,16 @@ def read_key(path: Path) -> KeyPair | None:
 def describe_keys(service: Path) -> dict[str, Any]:
     """Return what an `observe: keys` step sees: each key file, secret keys as fingerprints."""
     seen: dict[str, Any] = {name: _describe_key(service / name) for name in KEY_FILES}
+    secrets = [
+        pair.secret
+        for name in KEY_FILES
+        if (pair := read_key(service / name)) is not None and pair.secret is not None
+    ]
+    seen["exposed"] = sorted(
+        str(path.relative_to(service))
+        for path in service.rglob("*")
+        if path.is_file() and _open_to_others(path) and _holds(path, secrets)
+    )
     admitted = service / "client_public_keys"
     seen["client_public_keys"] = {
         "exists": admitted.is_dir(),
@@ -104,6 +117,18 @@ def describe_keys(service: Path) -> dict[str, Any]:
     return seen
 
 
+def _open_to_others(path: Path) -> bool:
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def _holds(path: Path, secrets: list[bytes]) -> bool:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return any(secret in content for secret in secrets)
+
+
 def _describe_key(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {"exists": False}
@@ -111,7 +136,7 @@ def _describe_key(path: Path) -> dict[str, Any]:
     seen: dict[str, Any] = {
         "exists": True,
         "mode": _mode(path),
-        "others_can_access": bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)),
+        "others_can_access": _open_to_others(path),
         "well_formed": _well_formed(path),
         "public": None if pair is None else pair.public.decode(),
         "secret": None,

@@ -7,9 +7,10 @@ from typing import Any
 from attrs import define, field, frozen
 
 from wri_conformance.manifest import Manifest
+from wri_conformance.peers import Missing
 from wri_conformance.player import Player
-from wri_conformance.probe import PATIENCE, Missing, probe
-from wri_conformance.runs import Run, Workshop
+from wri_conformance.probe import PATIENCE, probe
+from wri_conformance.runs import Run, StartError, Workshop
 from wri_conformance.scenario import Scenario
 from wri_conformance.specification import Specification
 from wri_conformance.trace import Trace
@@ -37,7 +38,7 @@ class Stage:
     path: Path | None = None
     scale: float = 1.0
     workshop: Workshop = field(init=False)
-    _shared: dict[tuple[str, str], Run] = field(factory=dict)
+    _shared: dict[tuple[str, str, str], Run] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         """Make the directory in which everything happens."""
@@ -90,6 +91,9 @@ class Stage:
         def begin() -> None:
             if scenario.server == "own" or (shared and not run.started):
                 run.start()
+            elif shared and (ended := run.ended()):
+                self._forget(run, scenario)
+                raise StartError(f"the server fell after the scenario before this one: {ended}", "")
 
         def other() -> Run:
             if not others:
@@ -108,10 +112,11 @@ class Stage:
         return results, player.trace.events
 
     def _new_run(self, scenario: Scenario) -> Run:
-        return self.run(self.workshop.home(), "main", scenario.fixture, scenario.state)
+        home = self.workshop.home()
+        return self.run(home, scenario.workflow, scenario.fixture, scenario.state)
 
     def _shared_run(self, scenario: Scenario) -> Run:
-        key = scenario.fixture, scenario.state
+        key = scenario.fixture, scenario.workflow, scenario.state
         if key not in self._shared:
             self._shared[key] = self._new_run(scenario)
         return self._shared[key]
@@ -123,5 +128,8 @@ class Stage:
         except Missing:
             alive = False
         if not alive:
-            run.close()
-            del self._shared[scenario.fixture, scenario.state]
+            self._forget(run, scenario)
+
+    def _forget(self, run: Run, scenario: Scenario) -> None:
+        run.close()
+        self._shared.pop((scenario.fixture, scenario.workflow, scenario.state), None)

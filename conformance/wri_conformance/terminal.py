@@ -72,9 +72,9 @@ def header(report: Report) -> list[str]:
 
 def status(report: Any) -> tuple[str, str, Any] | None:
     """Return category, letter and word of a scenario for pytest, or None to leave it alone."""
-    document = getattr(report, "wri", None)
-    if document is None or report.when != "call":
+    if not hasattr(report, "wri") or report.when != "call":
         return None
+    document = json.loads(report.wri)
     verdicts = {result["verdict"] for result in document["results"]}
     for verdict, category, letter in (
         (Verdict.ERROR, "failed", "E"),
@@ -105,7 +105,7 @@ def by_group(results: list[Result]) -> dict[str, Counter[Verdict]]:
 
 def verdict_line(report: Report) -> tuple[str, bool]:
     """Return the last word on a run, and whether it is a good one."""
-    holds, fails = report.conforms_to()
+    holds, fails, _undecided = report.conforms_to()
     name = f"{report.manifest.name} {report.version}".strip()
     counts = report.counts
     tried = sum(counts.values()) - counts[Verdict.NOT_APPLICABLE]

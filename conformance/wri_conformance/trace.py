@@ -20,7 +20,8 @@ def readable(frame: bytes, longest: int = _LONGEST) -> str:
         text = "hex:" + head[: longest // 3].hex(" ")
     shown = text if len(text) <= longest else text[:longest]
     if not shown.isprintable():
-        shown = json.dumps(shown, ensure_ascii=False)
+        plain = json.dumps(shown, ensure_ascii=False)
+        shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain)
     return (
         shown
         if len(shown) >= len(text) and len(frame) <= longest

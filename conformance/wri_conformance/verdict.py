@@ -95,35 +95,45 @@ def of_failure(severity: str) -> Verdict:
 def settle(attempts: Sequence[Sequence[Result]]) -> list[Result]:
     """Join the attempts at one scenario; more than one are made when a bound was missed.
 
-    A check that missed its bound in every attempt stays what the last attempt says. One that
-    kept it in any attempt is inconclusive: noise cannot be told from slowness.
+    A failure that has nothing to do with time stays one, whatever other attempts say. A check
+    that kept its bound in one attempt and missed it in another is inconclusive: noise cannot be
+    told from slowness. One that missed it every time has failed.
     """
-    last = list(attempts[-1])
-    earlier = {result.id: result for attempt in attempts[:-1] for result in attempt if result.late}
-    settled = []
-    for result in last:
-        missed = earlier.get(result.id)
-        if missed is not None and result.verdict is Verdict.PASS:
-            settled.append(
-                evolve(
-                    missed,
-                    verdict=Verdict.INCONCLUSIVE,
-                    message=f"{missed.message}; tried again it took {result.seconds} s",
-                )
-            )
-        else:
-            settled.append(result)
-    return settled
+    by_check = [list(results) for results in zip(*attempts, strict=True)]
+    return [_settle(results) for results in by_check]
+
+
+def _settle(results: list[Result]) -> Result:
+    for result in results:
+        if result.verdict is not Verdict.PASS and not result.late:
+            return result
+    late = [result for result in results if result.late]
+    kept = [result for result in results if result.verdict is Verdict.PASS]
+    if late and kept:
+        message = f"{late[0].message}; tried again it took {kept[-1].seconds} s"
+        return evolve(late[0], verdict=Verdict.INCONCLUSIVE, message=message)
+    return results[-1]
 
 
 def apply_known(
     results: Iterable[Result], known: Sequence[KnownFailure], today: dt.date
 ) -> list[Result]:
-    """Turn failures and warnings that the manifest knows of into known failures."""
-    return [
-        _apply(result, next((entry for entry in known if entry.covers(result.id)), None), today)
-        for result in results
-    ]
+    """Turn failures and warnings that the manifest knows of into known failures.
+
+    What was not reached is not known to fail, unless a known failure before it is the cause.
+    """
+    judged: list[Result] = []
+    excused: set[str] = set()  # scenarios of which a step that was reached is known to fail
+    for result in results:
+        entry = next((entry for entry in known if entry.covers(result.id)), None)
+        if result.reached or result.scenario in excused:
+            result_now = _apply(result, entry, today)
+        else:
+            result_now = result
+        if result_now.verdict is Verdict.KNOWN_FAILURE:
+            excused.add(result.scenario)
+        judged.append(result_now)
+    return judged
 
 
 def _apply(result: Result, entry: KnownFailure | None, today: dt.date) -> Result:
