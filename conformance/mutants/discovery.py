@@ -103,7 +103,7 @@ _FIELDS: list[tuple[str, str, list[str], Callable[[dict[str, str]], dict[str, An
     (
         "swapped-ports",
         "Writes each port where the other one belongs.",
-        [f"{FILE}answered::WRI-DSC-11"],
+        [f"{FILE}answered::WRI-DSC-11", "server/discovery/nested-id::answered::WRI-DSC-11"],
         lambda right: {
             W + "PORT": right[W + "PUBLISH_PORT"],
             W + "PUBLISH_PORT": right[W + "PORT"],
@@ -147,6 +147,12 @@ _FIELDS: list[tuple[str, str, list[str], Callable[[dict[str, str]], dict[str, An
         lambda _: {W + "ID": "renamed"},
     ),
     (
+        "last-part-of-the-id",
+        "Gives the last part of the workflow id only.",
+        ["server/discovery/nested-id::contact::WRI-DSC-14"],
+        lambda right: {W + "ID": right[W + "ID"].rpartition("/")[2]},
+    ),
+    (
         "other-host",
         "Gives an address on which it does not listen.",
         [f"{FILE}ports::WRI-DSC-15", f"{FILE}answered::WRI-DSC-11"],
@@ -183,7 +189,7 @@ class _Elsewhere(Claim):
         (self._directory.path / "contact").write_bytes(text)
 
 
-@fault("contact-elsewhere", [f"{FILE}*"])
+@fault("contact-elsewhere", [f"{FILE}*", "server/discovery/nested-id::*"])
 class ContactElsewhere(Mutant):
     """Writes the contact file into the run directory itself."""
 

@@ -47,8 +47,8 @@ def ping_is_not_listed(_body: Body, right: Message) -> Message:
     return _listing(right, lambda names: [name for name in names if name == "api"])
 
 
-@response("lists-internals", ["server/dispatch/not-listed::list::WRI-END-1"])
-def lists_internals(_body: Body, right: Message) -> Message:
+@response("lists-what-is-not-there", ["server/api/describe::all-listed::WRI-API-5"])
+def lists_what_is_not_there(_body: Body, right: Message) -> Message:
     """Lists a method that is no endpoint."""
     return _listing(right, lambda names: sorted([*names, "stop"]))
 
@@ -71,7 +71,7 @@ def ping_takes_nothing(body: Body, right: Message) -> Message:
     return error() if command(body) == "ping_workflow" and args(body) else right
 
 
-@response("null-for-description", ["server/api/describe::description::WRI-API-5"])
+@response("null-for-description", ["server/api/describe::*"])
 def null_for_description(body: Body, right: Message) -> Message:
     """Has no description of any endpoint."""
     return data(None) if args(body).get("endpoint") in {"api", "ping_workflow"} else right
@@ -101,7 +101,7 @@ def api_is_a_number(body: Body, right: Message) -> Message:
     return data(2) if command(body) == "api" and not args(body) else right
 
 
-@response("strict-arguments", ["server/api/further-arguments::list::WRI-API-9"])
+@response("strict-arguments", ["server/api/further-arguments::*"])
 def strict_arguments(body: Body, right: Message) -> Message:
     """Refuses arguments that api does not know."""
     return right if set(args(body)) <= {"endpoint"} else error()

@@ -37,7 +37,11 @@ class _NewIdentity(Claim):
 
 @fault(
     "new-identity",
-    [f"{CRASH}contact::WRI-LIFE-2", f"{STOPPED}/restart-after-stop::second-contact::WRI-LIFE-2"],
+    [
+        f"{CRASH}contact::WRI-LIFE-2",
+        f"{STOPPED}/restart-after-stop::second-contact::WRI-LIFE-2",
+        f"{STOPPED}/identity-after-damage::contact::WRI-LIFE-2",
+    ],
 )
 class NewIdentity(Mutant):
     """Has a new UUID at each start."""
@@ -45,18 +49,35 @@ class NewIdentity(Mutant):
     claim = _NewIdentity
 
 
+class _FromOneMould(Claim):
+    def write_contact(self, text: bytes) -> None:
+        super().write_contact(text)
+        os.utime(self._directory.contact, ns=(0, 0))
+
+
 @fault(
-    "first-pid-for-ever",
+    "contact-file-from-one-mould",
     [f"{CRASH}contact::WRI-DSC-2", f"{STOPPED}/restart-after-stop::second-contact::WRI-DSC-2"],
 )
-class FirstPidForEver(Mutant):
-    """Goes on giving the process id of its first start."""
+class FromOneMould(Mutant):
+    """Makes its contact file look as if it had been written at another start."""
 
-    def _contact_fields(self, run: str) -> dict[str, str]:
-        first = self.directory.service / "pid"
-        if not first.exists():
-            first.write_text(str(os.getpid()))
-        return super()._contact_fields(run) | {"CYLC_WORKFLOW_PID": first.read_text()}
+    claim = _FromOneMould
+
+
+class _TrustsTheId(Claim):
+    def _refuse_if_running(self) -> None:
+        fields = self._directory.read_contact() or {}
+        pid = fields.get("CYLC_WORKFLOW_PID", "")
+        if pid and psutil.pid_exists(int(pid)):
+            raise StartError(f"process {pid} is running")
+
+
+@fault("trusts-the-process-id", [f"{STOPPED}/pid-in-use::*"])
+class TrustsTheId(Mutant):
+    """Takes any process with the id in the contact file for a running server."""
+
+    claim = _TrustsTheId
 
 
 class _Cautious(Claim):
@@ -80,7 +101,10 @@ class _Careful(Claim):
                 raise StartError(f"cannot make sense of {path}")
 
 
-@fault("does-not-start-over-garbage", [f"{STOPPED}/leftovers/*"])
+@fault(
+    "does-not-start-over-garbage",
+    [f"{STOPPED}/leftovers/*", f"{STOPPED}/identity-after-damage::*"],
+)
 class Careful(Mutant):
     """Does not start where a file cannot be parsed."""
 
@@ -121,7 +145,11 @@ class _Careless(Claim):
 
 @fault(
     "starts-beside-another",
-    [f"{STOPPED}/second-start::contact::WRI-LIFE-3", f"{STOPPED}/second-start::keys::WRI-LIFE-3"],
+    [
+        f"{STOPPED}/{scenario}::{step}::WRI-LIFE-3"
+        for scenario in ("second-start", "second-start-suspended")
+        for step in ("contact", "keys")
+    ],
 )
 class StartsBeside(Mutant):
     """Starts although another server runs in the same run directory."""
@@ -138,7 +166,7 @@ class _TakesOver(_Careless):
         return self
 
 
-@fault("takes-over", [f"{STOPPED}/second-start::*"])
+@fault("takes-over", [f"{STOPPED}/second-start::*", f"{STOPPED}/second-start-suspended::*"])
 class TakesOver(Mutant):
     """Ends the server that runs in its run directory."""
 

@@ -16,7 +16,18 @@ MIB = 1_000_000
 MORE_THAN_A_BOUND = 5.3  # seconds
 
 
-@fault("refuses-a-mebibyte", [f"{LIMITS}/large-request::*::WRI-LIM-6"])
+@fault("refuses-ninety-levels", [f"{LIMITS}/large-request::nested::WRI-LIM-6"])
+class RefusesNinetyLevels(Mutant):
+    """Refuses JSON that is nested ninety levels deep."""
+
+    def amend(self, body: Body, right: Message) -> Message:
+        return error("too deep") if b"[" * 90 in body[0] else right
+
+
+@fault(
+    "refuses-a-mebibyte",
+    [f"{LIMITS}/large-request::{step}::WRI-LIM-6" for step in ("carried-out", "argument")],
+)
 class RefusesAMebibyte(Mutant):
     """Refuses requests of a mebibyte."""
 
