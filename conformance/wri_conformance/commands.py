@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -84,6 +85,7 @@ def test(argv: list[str]) -> int:
     import pytest  # noqa: PLC0415 - the other subcommands do without it
 
     directory = Path(options.results or Path("wri-results") / name)
+    here = Path.cwd()
     cache = (directory / ".cache").resolve()
     arguments = [
         *("-c", str(Path(__file__).parent / "pytest.ini")),
@@ -92,7 +94,7 @@ def test(argv: list[str]) -> int:
         *("--basetemp", str(cache / "tmp")),
         *("-p", "no:doctest", "--noconftest"),
         *("--wri", options.manifest),
-        *("--wri-results", str(directory)),
+        *("--wri-results", str(directory.resolve())),
         *("--wri-patience", str(options.patience)),
         *("--junitxml", str(directory / "junit.xml")),
         *(["--wri-strict"] if options.strict else []),
@@ -113,6 +115,7 @@ def test(argv: list[str]) -> int:
     try:
         return int(pytest.main(arguments))
     finally:
+        os.chdir(here)  # pytest ends where names of scenarios are relative to
         shutil.rmtree(cache / "tmp", ignore_errors=True)
 
 

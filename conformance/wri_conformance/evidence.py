@@ -22,7 +22,9 @@ WORDS = {
 
 def brief(value: Any) -> str:
     """Return a value as JSON on one line, shortened."""
+    # A lone surrogate is valid in JSON and in no terminal, file or connection.
     text = json.dumps(value, ensure_ascii=False, default=str)
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}… ({len(text)} characters)"
 
 

@@ -160,6 +160,7 @@ class Suite:
     _stage: Stage | None = None
     _began: float = field(factory=time.monotonic)
     survivors: list[str] = field(factory=list)
+    here: Path = field(factory=Path.cwd)
 
     @classmethod
     def of(cls, config: pytest.Config, name: str) -> "Suite":
@@ -343,7 +344,7 @@ class Suite:
         """Show the summary."""
         if not self.config.getoption("--collect-only"):
             directory = self.config.getoption("--wri-results")
-            terminal.summary(terminalreporter, self.report, directory, self.survivors)
+            terminal.summary(terminalreporter, self.report, directory, self.here, self.survivors)
 
     def pytest_unconfigure(self) -> None:
         """End every process, should the session never have finished."""

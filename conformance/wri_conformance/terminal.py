@@ -1,6 +1,7 @@
 """What a person sees of a run: header, progress, summary, and the files that repeat it."""
 
 import json
+import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -130,8 +131,10 @@ def verdict_line(report: Report) -> tuple[str, bool]:
     return "; ".join(parts), report.exit is Exit.CONFORMANT
 
 
-def summary(writer: Any, report: Report, directory: str | None, survivors: list[str]) -> None:
-    """Write the summary to pytest's terminal reporter."""
+def summary(
+    writer: Any, report: Report, directory: str | None, here: Path, survivors: list[str]
+) -> None:
+    """Write the summary to pytest's terminal reporter; paths are relative to `here`."""
     results = report.results
     if report.fatal:
         writer.section("the implementation is not ready", red=True)
@@ -147,7 +150,7 @@ def summary(writer: Any, report: Report, directory: str | None, survivors: list[
     for name in survivors:
         writer.line(f"this process would not die: {name}", red=True)
     if directory:
-        writer.line(f"report: {Path(directory) / 'report.html'}")
+        writer.line(f"report: {os.path.relpath(Path(directory) / 'report.html', here)}")
     text, good = verdict_line(report)
     writer.line(text, bold=True, green=good, red=not good)
 

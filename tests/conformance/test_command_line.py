@@ -30,7 +30,8 @@ def test_the_reference_conforms(wri: Wri) -> None:
     document = done.document()
     counts = document["summary"]["counts"]
     assert counts["pass"] > 90
-    assert counts["pass"] == sum(counts.values())
+    assert counts["not-applicable"] == 1, "the case of ping_workflow, which is offered"
+    assert counts["pass"] + 1 == sum(counts.values())
     assert document["summary"]["complete"]
     assert document["summary"]["conforms_to"] == ["core", "legacy-ping", "publish"]
     assert "conforms to: core, legacy-ping, publish" in done.out
@@ -252,6 +253,8 @@ def test_pytest_options_work(wri: Wri) -> None:
     ]
     assert failed.count(True) == 1
     assert failed[-1], "-x stops at the first failure"
+    done = wri.test(str(wri.base / "manifest.yaml"), "-x", "-n", "2", "--select", "server/api")
+    assert done.status == 1, "stopping early is no interruption by the user"
 
 
 def test_list_is_complete_and_fast(wri: Wri) -> None:
@@ -274,6 +277,71 @@ def test_show_and_explain(wri: Wri) -> None:
     assert "the suite does not test" in wri("explain", "WRI-CLI-1").out.replace(
         "this revision of ", ""
     )
+
+
+def test_results_that_cannot_be_written_are_bad_usage(wri: Wri) -> None:
+    (wri.base / "file").write_text("")
+    done = wri("test", "reference", "--results", "file")
+    assert done.status == 4
+    assert "no results can be written to file" in done.err
+
+
+def test_an_unknown_placeholder_is_told(wri: Wri) -> None:
+    done = wri.test(wri.manifest(["serve", "{workflw}"]))
+    assert done.status == 4
+    assert "nothing stands for {workflw}" in done.err
+    assert "{workflow}" in done.err
+
+
+def test_a_run_of_nothing_leaves_an_earlier_result_alone(wri: Wri) -> None:
+    wri.test("reference", "--select", "server/api/list")
+    assert wri.test("reference", "--select", "server/gone").status == 5
+    assert len(Done(0, "", "", wri.base / "results").document()["scenarios"]) == 1
+
+
+# -- what must not be lost
+
+
+def test_a_server_that_ends_shows_its_last_words(wri: Wri) -> None:
+    command = wri.answering("""sys.exit('a screw is loose') or b''""")
+    done = wri.test(wri.manifest(command), "--select", "server/api/list", "--patience", "0.5")
+    assert done.status == 1
+    assert "a screw is loose" in done.out
+
+
+def test_the_words_of_a_server_may_be_no_text(wri: Wri) -> None:
+    answer = """b'{"data": "' + chr(92).encode() + b'ud800", "cylc_version": "8.5.4"}'"""
+    done = wri.test(wri.manifest(wri.answering(answer)), "--select", "server/api", "-n", "2")
+    assert done.status == 1
+    assert done.document()["summary"]["counts"]["error"] == 0
+
+
+def test_a_lost_worker_is_no_success(wri: Wri) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from wri_reference import WorkflowRuntimeServer\n"
+        "if sys.argv[1] == 'main':\n"
+        "    os.kill(os.getppid(), signal.SIGKILL)\n"
+        "server = WorkflowRuntimeServer(sys.argv[1])\n"
+        "signal.signal(signal.SIGTERM, lambda *_: server.stop('x'))\n"
+        "server.start()\n"
+    )
+    start = [sys.executable, "-c", program, "{workflow}"]
+    done = wri(
+        "test",
+        wri.manifest(start),
+        "-n",
+        "1",
+        "--select",
+        "server/api/list",
+        "--results",
+        "results",
+        "--max-worker-restart",
+        "0",
+    )
+    assert done.status == 3, done.out
+    assert done.document()["summary"]["exit"] == 3
+    assert done.document()["summary"]["counts"]["error"] > 0
 
 
 # -- interruption

@@ -137,6 +137,31 @@ def test_a_failure_in_the_last_attempt_stays_one() -> None:
     assert settle([late, [result(Verdict.FAIL)]])[0].verdict is Verdict.FAIL
 
 
+def test_kept_once_between_two_misses_is_inconclusive() -> None:
+    late = [result(Verdict.FAIL, late=True, seconds=7.0)]
+    assert settle([late, [result(Verdict.PASS)], late])[0].verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_failure_that_is_not_about_time_is_never_forgotten() -> None:
+    late = result(Verdict.FAIL, "server/x::other::WRI-ERR-2", late=True)
+    kept = result(Verdict.PASS, "server/x::other::WRI-ERR-2")
+    first, second = [result(Verdict.FAIL), late], [result(Verdict.PASS), kept]
+    assert [one.verdict for one in settle([first, second])] == [Verdict.FAIL, Verdict.INCONCLUSIVE]
+
+
+def test_what_was_not_reached_is_not_known() -> None:
+    known = [KnownFailure(match=("server/x::*::*",), reason="because")]
+    (judged,) = apply_known([result(Verdict.FAIL, reached=False)], known, TODAY)
+    assert judged.verdict is Verdict.FAIL
+
+
+def test_unless_a_known_failure_is_the_cause() -> None:
+    known = [KnownFailure(match=("server/x::*::*",), reason="because")]
+    later = result(Verdict.FAIL, "server/x::later::WRI-ERR-2", reached=False)
+    judged = apply_known([result(Verdict.FAIL), later], known, TODAY)
+    assert {one.verdict for one in judged} == {Verdict.KNOWN_FAILURE}
+
+
 def test_what_passed_at_once_passes() -> None:
     assert settle([[result(Verdict.PASS)]])[0].verdict is Verdict.PASS
 
