@@ -409,6 +409,11 @@ class Player:
     def _silence(self, step: Step, peer: Peer) -> _Seen:
         """Silence counts only while the server demonstrably answers somebody else."""
         reply = peer.receive(float(step.spec["silence"]) * self.scale)
+        why = ""
+        if reply is None:
+            why = self._proof_of_life(step)
+            # Whoever answers others late may have answered this peer late, too.
+            reply = peer.receive(0)
         if reply is not None:
             seen = self._of_reply(peer, reply)
             if seen.body is NOTHING:
@@ -417,15 +422,15 @@ class Player:
         peer.forget()
         if peer.kind == "REQ":
             self._drop(peer)
+        return _Seen(why=f"silence proves nothing: {why}") if why else _Seen(None)
+
+    def _proof_of_life(self, step: Step) -> str:
+        """Return why silence would prove nothing; nothing if it would."""
         witness = step.spec.get("witness")
         if witness is not None:
-            if witness not in self._heard:
-                return _Seen(why=f"silence proves nothing: {witness} heard nothing either")
-            return _Seen(None)
+            return "" if witness in self._heard else f"{witness} heard nothing either"
         sign = probe(self._of(step), self.trace, patience=PATIENCE * self.scale)
-        if not sign["alive"]:
-            return _Seen(why=f"silence proves nothing: {sign['why']}")
-        return _Seen(None)
+        return "" if sign["alive"] else str(sign["why"])
 
     def _receive(self, step: Step) -> _Seen:
         spec = step.spec["receive"]
@@ -477,12 +482,12 @@ class Player:
             self._streams.append(tcp)
             if not tcp.connect(run.host, port, HANDSHAKE * self.scale):
                 return _Seen({"connected": False})
-            seen = self._talk(tcp, spec)
+            seen = self._talk(tcp, spec, last=number == spec.get("connections", 1) - 1)
             if not spec.get("hold"):
                 tcp.close()
         return _Seen(seen)
 
-    def _talk(self, tcp: Tcp, spec: Mapping[str, Any]) -> dict[str, Any]:
+    def _talk(self, tcp: Tcp, spec: Mapping[str, Any], *, last: bool) -> dict[str, Any]:
         received, closed = b"", False
         if "greeting" in spec:
             tcp.send(greeting(spec["greeting"]), REPLY * self.scale)
@@ -490,7 +495,7 @@ class Player:
         if "send" in spec:
             for frame in frames_of(spec["send"]):
                 closed = not tcp.send(frame, REPLY * self.scale) or closed
-            more, ended = tcp.read(GREETING_SIZE, 0.1)
+            more, ended = tcp.read(GREETING_SIZE, 0.1 if last else 0.0)
             received, closed = received + more, closed or ended
         return {
             "connected": True,
