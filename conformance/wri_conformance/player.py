@@ -77,7 +77,8 @@ class Player:
         """Return one result for each check of the scenario, reached or not.
 
         A step that cannot be carried out by the implementation's fault fails its checks; the
-        steps after it are tried nevertheless, unless the server could not be started.
+        steps after it are tried nevertheless, unless the server could not be started, or the
+        step has no checks and so was preparation for them.
         """
         results: list[Result] = []
         self._saved["run"] = {
