@@ -370,7 +370,7 @@ def test_table_of_meta_members() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "name"), enumerate(("api.json", "data.json", "graphql.json")), ids=str
+    ("number", "name"), [(0, "api.json"), (1, "data.json"), (2, "graphql.json")]
 )
 def test_table_of_arguments(number: int, name: str) -> None:
     tables = _tables("07-endpoints.md", "argument", "type", "default", "meaning")
