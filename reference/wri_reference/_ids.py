@@ -58,7 +58,7 @@ def parse(text: str) -> Tokens:
     Raises:
         RemoteProtocolError: `text` is not an identifier.
     """
-    head, slashes, tail = text.strip().partition("//")
+    head, slashes, tail = text.removesuffix("\n").partition("//")
     if slashes and not head:
         return _relative(text, tail)
     user, workflow = None, head
@@ -66,7 +66,7 @@ def parse(text: str) -> Tokens:
         user, _, workflow = head.removeprefix("~").partition("/")
         user = _plain(text, user, "~:")
     if not workflow:
-        if slashes:
+        if slashes or user is None:
             raise _refused(text)
         return Tokens(user=user)
     name, selector = _selected(text, workflow)
@@ -82,7 +82,7 @@ def parse_relative(text: str) -> Tokens:
     Raises:
         RemoteProtocolError: `text` is not an identifier.
     """
-    return _relative(text, text.strip().removeprefix("//"))
+    return _relative(text, text.removesuffix("\n").removeprefix("//"))
 
 
 def _relative(text: str, tail: str) -> Tokens:
@@ -94,8 +94,8 @@ def _relative(text: str, tail: str) -> Tokens:
     cycle, colon, cycle_selector = parts[0].rpartition(":")
     if not colon or not cycle_selector:  # a date may hold colons, and end in one
         cycle, cycle_selector = parts[0], ""
-    cycle = _plain(text, cycle, "")
-    if cycle[0] in "~:":
+    cycle = _plain(text, cycle, "~")
+    if cycle.startswith(":"):
         raise _refused(text)
     task, task_selector = _selected(text, parts[1]) if len(parts) > 1 else (None, None)
     job, job_selector = _selected(text, parts[2]) if len(parts) == _LEVELS else (None, None)
@@ -115,10 +115,9 @@ def _selected(text: str, part: str) -> tuple[str, str | None]:
 
 
 def _plain(text: str, part: str, forbidden: str) -> str:
-    part = part.strip()
-    if not part or "\n" in part or any(char in part for char in forbidden):
+    if not part.strip() or any(char in part for char in f"\n{forbidden}"):
         raise _refused(text)
-    return part
+    return part.strip()
 
 
 def _refused(text: str) -> RemoteProtocolError:
