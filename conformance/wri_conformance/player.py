@@ -275,6 +275,8 @@ class Player:
         return self._exchange(step, [json.dumps(body).encode()])
 
     def _graphql(self, step: Step) -> Seen:
+        # What a mutation changes is published to those who have subscribed before it.
+        self._await_subscriptions()
         body = queries.request(expect.resolve(step.spec["graphql"], self._saved))
         return self._exchange(step, [json.dumps(body).encode()])
 
@@ -519,7 +521,7 @@ class Player:
     def _control(self, step: Step) -> Seen:
         run = self._of(step)
         action = step.spec["control"]
-        time.sleep(max(0.0, self._subscribed - time.monotonic()))
+        self._await_subscriptions()
         self.trace.note(run.workflow, "·", action)
         if action == "start":
             return Seen(run.start())
@@ -528,6 +530,9 @@ class Player:
         acted: dict[str, Any] = getattr(run, action.replace("-", "_"))()
         self.trace.note(run.workflow, "·", f"{action}: {acted}")
         return Seen(acted)
+
+    def _await_subscriptions(self) -> None:
+        time.sleep(max(0.0, self._subscribed - time.monotonic()))
 
     def _observe(self, step: Step) -> Seen:
         run = self._of(step)
