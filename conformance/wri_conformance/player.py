@@ -25,7 +25,7 @@ from wri_conformance.probe import API_REQUEST, PATIENCE, address, probe, securit
 from wri_conformance.replay import replay
 from wri_conformance.runs import Run, StartError
 from wri_conformance.same import same
-from wri_conformance.scenario import Scenario, Step
+from wri_conformance.scenario import Scenario, Step, referred
 from wri_conformance.seen import NOTHING, Seen
 from wri_conformance.service import KeyPair
 from wri_conformance.specification import Specification
@@ -362,13 +362,19 @@ class Player:
             seen.why, seen.shown = str(error), readable(reply.body)
             seen.message["protobuf"] = False
             return
-        seen.body = decode.to_json(message)
+        seen.body = decode.to_json(message) if self._is_looked_at(step) else {}
         seen.message["protobuf"] = True
         seen.message["unknown_fields"] = decode.has_unknown_fields(message)
         if len(reply.body) > _SHOWN:
             seen.shown = f"a {name} of {len(reply.body)} bytes"
         if "save" in step.spec:
             self._snapshots[step.spec["save"]] = message
+
+    def _is_looked_at(self, step: Step) -> bool:
+        """Whether anybody asks for the JSON form, which takes seconds for a large message."""
+        if step.expectations or "require" in step.spec:
+            return True
+        return any(step.spec.get("save") in referred(s.spec) for s in self.scenario.steps)
 
     def _look_for_secrets(self, where: str, frames: Sequence[bytes]) -> None:
         for name, pair in self.run.keys.items():

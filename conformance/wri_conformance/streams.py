@@ -202,7 +202,7 @@ def _complete(batches: Sequence[Batch]) -> dict[str, Any]:
     deltas = [(topic, part) for topic, part in parts if topic != "workflow"]
     added = [(topic, one) for topic, part in parts for one in _elements(topic, part, "added")]
     updated = [(topic, one) for topic, part in parts for one in _elements(topic, part, "updated")]
-    stamped = [(topic, one) for topic, one in updated if topic != "edges"]
+    stamped = [pair for topic, part in parts for pair in _to_be_stamped(topic, part)]
     both = {
         topic
         for topic, part in parts
@@ -219,6 +219,26 @@ def _complete(batches: Sequence[Batch]) -> dict[str, Any]:
 
 def _topics(found: Sequence[tuple[str, Any]], lacks: Callable[[Any], bool]) -> list[str] | None:
     return sorted({topic for topic, one in found if lacks(one)}) if found else None
+
+
+def _to_be_stamped(topic: str, part: Any) -> Iterable[tuple[str, Any]]:
+    """Yield the updates that have to have a stamp.
+
+    Those of elements that are new in the same delta have it there.
+    """
+    new = {one.id for one in _elements(topic, part, "added")}
+    for one in _elements(topic, part, "updated"):
+        if topic != "edges" and one.id not in new and not _relates_only(one):
+            yield topic, one
+
+
+def _relates_only(one: Any) -> bool:
+    """Tell whether an update carries lists of identifiers and nothing else."""
+    return all(
+        field.is_repeated and field.message_type is None
+        for field, _ in one.ListFields()
+        if field.name != "id"
+    )
 
 
 def _elements(topic: str, part: Any, name: str) -> Sequence[Any]:
