@@ -63,6 +63,11 @@ class Step:
         return str(self.spec.get("step", f"{self.action}-{self.number}"))
 
     @property
+    def peer(self) -> str:
+        """The connection that it uses."""
+        return str(self.spec.get("peer", "main"))
+
+    @property
     def expectations(self) -> Mapping[str, Any]:
         """By requirement, the schema for what was observed."""
         return dict(self.spec.get("expect", {}))
