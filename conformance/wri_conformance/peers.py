@@ -77,6 +77,7 @@ class Reply:
         return {
             "frames": len(self.frames),
             "size": len(self.body),
+            "first_octet": self.body[:1].hex(),
             "utf8": utf8,
             "bom": self.body.startswith(b"\xef\xbb\xbf"),
             "json": is_json,

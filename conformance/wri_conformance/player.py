@@ -8,7 +8,17 @@ from typing import Any
 import zmq
 from attrs import define, field
 
-from wri_conformance import crowd, decode, expect, listening, queries, rawtcp, service
+from wri_conformance import (
+    crowd,
+    decode,
+    expect,
+    inspection,
+    introspection,
+    listening,
+    queries,
+    rawtcp,
+    service,
+)
 from wri_conformance.bodies import frames_of, strings
 from wri_conformance.connections import Connections
 from wri_conformance.judging import Judge
@@ -403,6 +413,26 @@ class Player:
         left, right = (expect.lookup(spec[side], self._saved) for side in ("left", "right"))
         return Seen(same(left, right, spec.get("by", "id"), spec["fields"]))
 
+    def _inspect(self, step: Step) -> Seen:
+        snapshot = self._kept(self._snapshots, step.spec["inspect"])
+        owner = self._of(step).contact.get("CYLC_WORKFLOW_OWNER", "")
+        return Seen(inspection.inspect(snapshot, owner, self._of(step).workflow))
+
+    def _introspect(self, step: Step) -> Seen:
+        release = None
+        if step.spec["introspect"] == "release":
+            release = self._of(step).contact.get("CYLC_VERSION", "")
+        body = queries.request({"query": introspection.QUERY})
+        seen = self._exchange(step, [json.dumps(body).encode()])
+        if seen.body is NOTHING:
+            return seen
+        if why := queries.refused(seen.body):
+            return Seen(why=why, sent=seen.sent)
+        try:
+            return Seen(introspection.compare(seen.body["data"], release), sent=seen.sent)
+        except ValueError as error:
+            return Seen(why=str(error), sent=seen.sent)
+
     def _tcp(self, step: Step) -> Seen:
         spec = step.spec["tcp"]
         run = self._of(step)
@@ -421,7 +451,7 @@ class Player:
         self.trace.note(run.workflow, "·", action)
         if action == "start":
             return Seen(run.start())
-        if action in {"stop", "kill", "suspend", "resume"} and (ended := run.ended()):
+        if action not in {"start", "start-again", "await-end"} and (ended := run.ended()):
             raise Missing(f"there was no server to {action}: {ended}")
         acted: dict[str, Any] = getattr(run, action.replace("-", "_"))()
         self.trace.note(run.workflow, "·", f"{action}: {acted}")

@@ -344,6 +344,17 @@ class Run:
                 self.manifest.path,
             ) from None
 
+    def await_end(self) -> dict[str, Any]:
+        """Wait for the server to end by itself, as long as a stop may take."""
+        began = time.monotonic()
+        exited = self._wait_for_end(self.process(), self.manifest.end * self.workshop.scale)
+        return {
+            "done": True,
+            "exited": exited,
+            "status": None if self._child is None else self._child.poll(),
+            "seconds": round(time.monotonic() - began, 3),
+        }
+
     def kill(self) -> dict[str, Any]:
         """End the server's process as a crash does."""
         process = self.process()

@@ -32,6 +32,8 @@ ACTIONS = (
     "collect",
     "replay",
     "same",
+    "inspect",
+    "introspect",
 )
 
 
@@ -299,19 +301,20 @@ def _verify_names(
             place,
         )
     replay = step.get("replay", {})
-    for key, kind, how in (
-        ("snapshot", "snapshot", "decode: PbEntireWorkflow and save: NAME"),
-        ("stream", "stream", "collect: and save: NAME"),
-        ("until", "snapshot", "decode: PbEntireWorkflow and save: NAME"),
+    snapshot = ("snapshot", "decode: PbEntireWorkflow and save: NAME")
+    for names, (kind, how), where in (
+        (replay.get("snapshot"), snapshot, ["replay", "snapshot"]),
+        (replay.get("stream"), ("stream", "collect: and save: NAME"), ["replay", "stream"]),
+        (replay.get("until"), snapshot, ["replay", "until"]),
+        (step.get("inspect"), snapshot, ["inspect"]),
     ):
-        names = replay.get(key) or []
-        for name in [names] if isinstance(names, str) else names:
+        for name in [names] if isinstance(names, str) else names or []:
             if saved.get(name) != kind:
                 raise _mistake(
                     path,
                     f"no {kind} is saved as {name} before this step",
                     f"add a step with {how} before it",
-                    [*place, "replay", key],
+                    [*place, *where],
                 )
 
 
