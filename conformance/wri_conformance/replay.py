@@ -41,8 +41,13 @@ def replay(snapshot: Any, batches: Sequence[Batch], until: Any) -> dict[str, Any
             else:
                 wrong.append(f"{topic}, batch {number}: {part.checksum} instead of {ours}")
     found = differences(store, Store.of(until))
+    reached = store.workflow.last_updated >= until.workflow.last_updated
+    if found and not reached:
+        missing = until.workflow.last_updated - store.workflow.last_updated
+        found.insert(0, f"the stream ends {missing:.3f} s before the snapshot was updated last")
     return {
         "equal": not found if applied else None,
+        "reached": reached,
         "differences": found if applied else None,
         "batches": len(batches),
         "applied": applied,

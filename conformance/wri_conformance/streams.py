@@ -146,6 +146,9 @@ def describe(stream: Stream) -> dict[str, Any]:
         **_complete(batches),
         "after_shutdown": None if shutdown is None else len(told) - shutdown - 1,
         "reloaded": len([b for b in batches if any(part.reloaded for part in b.parts.values())]),
+        "reloaded_topics": sorted(
+            {t for b in batches for t, part in b.parts.items() if part.reloaded}
+        ),
         "added": _count(batches, lambda topic, part: _number(topic, part, "added")),
         "updated": _count(batches, lambda topic, part: _number(topic, part, "updated")),
         "pruned": _count(batches, lambda topic, part: _number(topic, part, "pruned")),

@@ -303,6 +303,7 @@ def test_a_replay_that_arrives_at_the_snapshot() -> None:
     seen = replay(snapshot(), [batch(12.001, 12.0, task_proxies=change)], later())
     assert seen == {
         "equal": True,
+        "reached": True,
         "differences": [],
         "batches": 1,
         "applied": 1,
@@ -318,6 +319,12 @@ def test_a_lost_batch_shows() -> None:
     seen = replay(snapshot(), [batch(12.001, 12.0)], later())
     assert not seen["equal"]
     assert len(seen["differences"]) == 2
+
+
+def test_a_stream_that_ends_too_early_is_told_first() -> None:
+    seen = replay(snapshot(), [batch(11.001, 11.0)], later())
+    assert not seen["reached"]
+    assert seen["differences"][0] == "the stream ends 1.000 s before the snapshot was updated last"
 
 
 def test_a_wrong_checksum_shows() -> None:

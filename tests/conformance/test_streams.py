@@ -129,6 +129,7 @@ def test_a_stream_of_nothing_but_all_cannot_be_compared_with_it() -> None:
             ["jobs"],
         ),
         ([job(1.0, reloaded=True), workflow(1.0), job(2.0)], "reloaded", 1),
+        ([job(1.0, reloaded=True), workflow(1.0)], "reloaded_topics", ["jobs"]),
     ],
 )
 def test_each_fault_shows(messages: list[Message], name: str, value: Any) -> None:
