@@ -5,6 +5,7 @@ Knows what happens to tasks, not how it is shown. Whoever shows it is told by `L
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
 from wri_reference._workflow import OUTPUTS, ROOT, Definition, Dependency, Task
@@ -169,8 +170,10 @@ class Pool:
         to_hold: tasks that are held, also those that are not yet in the pool.
         stop_index: the last cycle point that runs.
         hold_index: the cycle point after which all tasks are held.
-        queue: the ready tasks, in the order in which they run.
-        busy: how many tasks are preparing, submitted or running.
+        queue: the queued tasks that are not held, in the order in which they run.
+        busy: the tasks that are preparing, submitted or running.
+        lively: the tasks that will do something by themselves, sooner or later.
+        listener: who is told what happens.
     """
 
     def __init__(self, definition: Definition, listener: Listener) -> None:
@@ -184,7 +187,8 @@ class Pool:
         self.queue: dict[Key, Node] = {}
         self.lively: set[Key] = set()
         self.busy: set[Key] = set()
-        self._listener = listener
+        self._expecting: dict[Key, Node] = {}
+        self.listener = listener
         self._next: dict[str, int] = {}
 
     # what is there
@@ -213,6 +217,21 @@ class Pool:
         """Tell whether there is such a task at a cycle point of the workflow."""
         inside = 0 <= key.point < len(self.definition.cycle_points)
         return inside and key.name in self.definition.tasks
+
+    @property
+    def expecting(self) -> Collection[Node]:
+        """Return the tasks of the pool that wait for an external trigger."""
+        return self._expecting.values()
+
+    @property
+    def has_ready(self) -> bool:
+        """Tell whether a queued task may run now."""
+        return bool(self.queue) and len(self.busy) < QUEUE_LIMIT
+
+    @property
+    def has_jobs(self) -> bool:
+        """Tell whether jobs are with the system that runs them."""
+        return any(self.nodes[key].state in ACTIVE for key in self.busy)
 
     @property
     def stop_at(self) -> int:
@@ -248,22 +267,23 @@ class Pool:
         for name, index in self._next.items():
             self._next[name] = self._spawn_up_to(self.definition.tasks[name], index)
 
-    def spawn(self, key: Key, flows: Iterable[int]) -> Node | None:
+    def spawn(self, key: Key, flows: Iterable[int], *, again: bool = False) -> Node | None:
         """Return the task of the pool, which is new unless it was there.
 
-        None if there is no such task, or if it has already run in one of these flows.
+        None if there is no such task, or if it has already run in one of these flows, unless it
+        is to run `again`.
         """
         flows = set(flows)
         node = self.get(key)
         if node is not None:
             if flows - node.flows:
                 node.flows |= flows
-                self._listener.changed(node)
+                self.listener.changed(node)
             return node
         if not self.exists(key):
             return None
         old = self.nodes.get(key)
-        if old is not None and old.flows & flows:
+        if old is not None and old.flows & flows and not again:
             return None
         node = Node(key, self.definition.point(key.point), self.definition.tasks[key.name], flows)
         if old is not None:
@@ -276,13 +296,12 @@ class Pool:
         if not node.in_pool:
             return
         node.in_pool = node.is_queued = node.is_runahead = False
-        self.queue.pop(node.key, None)
         tasks = self.active[node.key.point]
         del tasks[node.key.name]
         if not tasks:
             del self.active[node.key.point]
         self._sort(node)
-        self._listener.left(node)
+        self.listener.left(node)
         self.release_runahead()
 
     # what happens to a task
@@ -296,24 +315,17 @@ class Pool:
     def enqueue(self, node: Node) -> None:
         """Queue a task, whatever it waits for."""
         node.is_queued = True
-        self.queue[node.key] = node
         self.note(node)
 
     def dequeue(self, node: Node) -> None:
         """Take a task out of the queue."""
         node.is_queued = False
-        self.queue.pop(node.key, None)
         self.note(node)
 
     def next_ready(self) -> list[Node]:
         """Return the queued tasks that may run now, and take them out of the queue."""
-        room = QUEUE_LIMIT - len(self.busy)
-        ready: list[Node] = []
-        for node in self.queue.values():
-            if len(ready) >= room:
-                break
-            if not node.is_held:
-                ready.append(node)
+        room = max(0, QUEUE_LIMIT - len(self.busy))
+        ready = list(islice(self.queue.values(), room))
         for node in ready:
             self.dequeue(node)
         return ready
@@ -344,7 +356,7 @@ class Pool:
         for one in (*_IMPLIED.get(label, ()), label):
             if one not in node.done:
                 node.done.add(one)
-                self._listener.changed(node, "outputs")
+                self.listener.changed(node, "outputs")
                 self._tell_children(node, one)
         self.remove_if_complete(node)
 
@@ -360,16 +372,29 @@ class Pool:
                 continue
             if label in dependency.outputs and label not in satisfied:
                 satisfied[label] = how
-                self._listener.changed(node, "prerequisites")
+                self.listener.changed(node, "prerequisites")
                 return True
         return False
+
+    def unsatisfy(self, node: Node, task: str, offset: int, how: str) -> bool:
+        """Take back what was satisfied by a task in this way; False if nothing was."""
+        found = False
+        for wanted, satisfied in zip(node.task.dependencies, node.satisfied, strict=True):
+            if (wanted.task, wanted.offset) == (task, offset):
+                for label in [label for label, one in satisfied.items() if one == how]:
+                    del satisfied[label]
+                    found = True
+        if found:
+            self.note(node)
+            self.listener.changed(node, "prerequisites")
+        return found
 
     def satisfy_all(self, node: Node) -> None:
         """Satisfy all prerequisites of a task by force, external triggers included."""
         for dependency, satisfied in zip(node.task.dependencies, node.satisfied, strict=True):
             if not satisfied:
                 satisfied.update(dict.fromkeys(dependency.outputs, BY_FORCE))
-                self._listener.changed(node, "prerequisites")
+                self.listener.changed(node, "prerequisites")
         self.pull_trigger(node, None)
 
     def pull_trigger(self, node: Node, identifier: str | None) -> None:
@@ -377,12 +402,13 @@ class Pool:
         if not node.triggered:
             node.triggered = True
             node.trigger_id = identifier
-            self._listener.changed(node, "triggers")
+            self._expecting.pop(node.key, None)
+            self.listener.changed(node, "triggers")
 
     def note(self, node: Node) -> None:
         """Look again at a task whose state or flags have changed."""
         self._sort(node)
-        self._listener.changed(node)
+        self.listener.changed(node)
 
     def admit(self, node: Node) -> None:
         """Let a task of the pool run if it is within the runahead limit and ready."""
@@ -390,6 +416,29 @@ class Pool:
             self._release(node)
         else:
             self.note(node)
+
+    def set_stop(self, point: int) -> None:
+        """Run no cycle point after this one."""
+        self.stop_index = point
+        for node in self:
+            if point < node.key.point <= self.limit and node.state == "waiting":
+                node.is_runahead = True
+                self.dequeue(node)
+        self.release_runahead()
+
+    def set_hold(self, point: int) -> None:
+        """Hold all tasks after this cycle point."""
+        self.hold_index = point
+        for node in self:
+            if node.key.point > point:
+                self.hold(node)
+
+    def release_all(self) -> None:
+        """Let all held tasks go on, and hold no cycle points any more."""
+        self.hold_index = None
+        for node in list(self):
+            self.release(node)
+        self.to_hold.clear()
 
     def reload(self, definition: Definition) -> None:
         """Go on with another definition; tasks that it has no more leave the pool.
@@ -450,7 +499,7 @@ class Pool:
             self.to_hold.add(node.key)
         self.nodes[node.key] = node
         self.active.setdefault(node.key.point, {})[node.key.name] = node
-        self._listener.entered(node)
+        self.listener.entered(node)
         self.queue_if_ready(node)
 
     def _release(self, node: Node) -> None:
@@ -468,6 +517,14 @@ class Pool:
 
     def _sort(self, node: Node) -> None:
         """Keep count of who is busy, and of who can still do something without help."""
+        if node.in_pool and not node.triggered:
+            self._expecting[node.key] = node
+        else:
+            self._expecting.pop(node.key, None)
+        if node.is_queued and not node.is_held:
+            self.queue.setdefault(node.key, node)
+        else:
+            self.queue.pop(node.key, None)
         busy = node.in_pool and node.state in BUSY
         (self.busy.add if busy else self.busy.discard)(node.key)
         ready = node.in_pool and node.state == "waiting" and node.is_satisfied

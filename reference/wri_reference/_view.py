@@ -99,17 +99,24 @@ class View:
     Attributes:
         store: what clients see.
         status: the status of the workflow, and `status_msg` what people read.
-        extent: how many edges away from the pool tasks are shown.
     """
 
-    def __init__(self, definition: Definition, identity: Identity, broadcasts: Broadcasts) -> None:
-        self.store = DataStore()
+    def __init__(
+        self,
+        definition: Definition,
+        identity: Identity,
+        broadcasts: Broadcasts,
+        *,
+        store: DataStore | None = None,
+        extent: int = 1,
+    ) -> None:
+        self.store = DataStore() if store is None else store
         self.identity = identity
         self.broadcasts = broadcasts
         self.status = ""
         self.status_msg = ""
         self._definition = definition
-        self._window = Window(definition)
+        self._window = Window(definition, extent)
         self._dirty: dict[Key, set[str]] = {}
         self._shown: dict[Key, _Record] = {}
         self._jobs: dict[Key, int] = {}
@@ -185,18 +192,18 @@ class View:
         assert deltas is not None
         return deltas
 
-    def restart(self, definition: Definition, pool: Iterable[Node], now: float) -> pb.AllDeltas:
-        """Do what `start` does, with another definition; the next batch shows the pool again."""
-        extent = self._window.extent
-        elapsed = {k: v for k, v in self._elapsed.items() if k in definition.tasks}
-        store, status, message = self.store, self.status, self.status_msg
-        self.__init__(definition, self.identity, self.broadcasts)  # type: ignore[misc]
-        self.store, self.status, self.status_msg = store, status, message
-        self._elapsed = elapsed
-        self._window.extent = extent
-        for node in pool:
-            self.entered(node)
-        return self.start(now)
+    def successor(self, definition: Definition) -> "View":
+        """Return a view of the same store for another definition, which shows nothing yet."""
+        view = View(
+            definition,
+            self.identity,
+            self.broadcasts,
+            store=self.store,
+            extent=self._window.extent,
+        )
+        view.status, view.status_msg = self.status, self.status_msg
+        view._elapsed = {k: v for k, v in self._elapsed.items() if k in definition.tasks}
+        return view
 
     def flush(self, pool: Pool, now: float) -> pb.AllDeltas | None:
         """Bring the store up to date and return what is to be published, if anything."""
@@ -331,9 +338,9 @@ class View:
         if not changed and shown == len(node.jobs):
             return
         first = max(0, min(shown, len(node.jobs) - 1))
-        for job in node.jobs[first:]:
+        for place, job in enumerate(node.jobs[first:], first):
             identifier = self._job(node, job)
-            if job.number > shown:
+            if place >= shown:
                 message = self._add(pb.PbJob, identifier)
                 self._fill_new_job(message, node, job)
                 self._change(pb.PbTaskProxy, message.task_proxy).jobs.append(identifier)
@@ -586,8 +593,7 @@ class View:
         for family in families:
             if family not in self._families:
                 self._families[family] = _Totals()
-        # The deepest first: whoever is added tells its parent, which must not come before it.
-        self._dirty_families.update(dict.fromkeys(reversed(families)))
+        self._dirty_families.update(dict.fromkeys(families))
         for totals in (self._totals, *(self._families[family] for family in families)):
             if old is not None:
                 totals.count(old, -1)

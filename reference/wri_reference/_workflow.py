@@ -87,6 +87,15 @@ class Task:
             return all(label in have for label in self._required)
         return any(label in have for label in self._handled)
 
+    def has_output(self, label: str) -> bool:
+        """Tell whether a task has an output of this name."""
+        return label in OUTPUTS or label in self.outputs
+
+    @property
+    def required(self) -> list[str]:
+        """Return the outputs of a task that succeeds as expected."""
+        return [*self._required, "succeeded"]
+
     @property
     def completion(self) -> str:
         """Return what `is_complete` expects, as an expression over outputs."""
