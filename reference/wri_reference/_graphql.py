@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from graphql import (
     DocumentNode,
     GraphQLError,
+    GraphQLObjectType,
     GraphQLScalarType,
     GraphQLSchema,
     GraphQLUnionType,
@@ -21,7 +22,7 @@ from graphql import (
     parse,
     validate,
 )
-from graphql.pyutils import camel_to_snake
+from graphql.pyutils import Path, camel_to_snake
 
 from wri import data
 from wri_reference import _mutations, _resolvers
@@ -34,6 +35,12 @@ MAX_DOCUMENT: Final = 1024 * 1024
 MAX_TOKENS: Final = 10_000
 """How many names, numbers, signs and texts a document may have; what takes most of the time
 before anything is executed. Long lists belong into the variables."""
+
+MAX_VALUES: Final = 250_000
+"""How many values the variables may have, of all levels; 1 MiB of short ids are fewer (LIM-6)."""
+
+MAX_MESSAGE: Final = 300
+"""The most characters that are told of one error; it may repeat parts of the document."""
 
 _GENERIC: Final = frozenset({"GenericScalar", "BroadcastSetting"})
 _log = logging.getLogger("wri_reference")
@@ -48,14 +55,17 @@ def load_schema(release: str = CYLC_VERSION) -> GraphQLSchema:
     ]
     schema = build_schema("\n".join(texts))
     for kind in schema.type_map.values():
+        if kind.ast_node is None:  # the types of introspection, and the scalars of GraphQL
+            continue
         if isinstance(kind, GraphQLUnionType):
             kind.resolve_type = _resolvers.type_name
-        elif isinstance(kind, GraphQLScalarType) and kind.ast_node and kind.name not in _GENERIC:
+        elif isinstance(kind, GraphQLScalarType) and kind.name not in _GENERIC:
             kind.parse_value = _to_text  # type: ignore[method-assign]
             kind.parse_literal = _literal_to_text  # type: ignore[method-assign]
-        for field in getattr(kind, "fields", {}).values():
-            for name, argument in getattr(field, "args", {}).items():
-                argument.out_name = camel_to_snake(name)
+        elif isinstance(kind, GraphQLObjectType):
+            for field in kind.fields.values():
+                for name, argument in field.args.items():
+                    argument.out_name = camel_to_snake(name)
     _resolvers.attach(schema)
     _mutations.attach(schema)
     return schema
@@ -85,6 +95,8 @@ def execute(
     document = _read(request_string)
     if variables is not None and not isinstance(variables, dict):
         raise RemoteProtocolError("the argument 'variables' is neither an object nor null")
+    if _size(variables) > MAX_VALUES:
+        raise RemoteProtocolError(f"the variables have more than {MAX_VALUES} values")
     if operation_name is not None and not isinstance(operation_name, str):
         raise RemoteProtocolError("the argument 'operation_name' is neither a string nor null")
     try:
@@ -104,9 +116,21 @@ def _read(request_string: Any) -> DocumentNode:
     try:
         return parse(request_string, max_tokens=MAX_TOKENS)
     except GraphQLError as error:
-        raise RemoteProtocolError(error.message) from None
+        raise _refused([error]) from None
     except RecursionError:
         raise RemoteProtocolError("the document is nested too deeply") from None
+
+
+def _size(variables: Any) -> int:
+    count, rest = 0, [variables]
+    while rest:
+        value = rest.pop()
+        count += 1
+        if isinstance(value, list):
+            rest += value
+        elif isinstance(value, dict):
+            rest += value.values()
+    return count
 
 
 def _check(schema: GraphQLSchema, document: DocumentNode, operation_name: str | None) -> None:
@@ -157,8 +181,9 @@ def _refused(errors: Iterable[GraphQLError]) -> RemoteProtocolError:
 
 def _message(error: GraphQLError) -> str:
     cause = error.original_error
-    if cause is None or isinstance(cause, GraphQLError | RemoteProtocolError):
-        return error.message
+    if error.path is None or cause is None or isinstance(cause, RemoteProtocolError):
+        text = error.message
+        return f"{text[:MAX_MESSAGE]}…" if len(text) > MAX_MESSAGE else text
     if isinstance(cause, RecursionError):
         return "the document is nested too deeply"
     # Its text may show the inside of the server (RES-6): it goes to the log only.
@@ -192,18 +217,16 @@ class _Strip:
 
     def __init__(self) -> None:
         self.asked = False
-        self._at: dict[tuple[str, ...], bool] = {(): False}
+        # A field's own Path is what its children know as their parent. It is kept, so that
+        # no other gets its id.
+        self._inside: dict[int, tuple[Path, bool]] = {}
 
     def resolve(
-        self,
-        resolve: Callable[..., Any],
-        source: Any,
-        info: _resolvers.Info,
-        **args: Any,
+        self, resolve: Callable[..., Any], source: Any, info: _resolvers.Info, **args: Any
     ) -> Any:
-        place = tuple(key for key in info.path.as_list() if isinstance(key, str))
-        strip = args.get("strip_null", self._at.get(place[:-1], False)) is True
-        self._at[place] = strip
+        strip = args.get("strip_null", self._is_inherited(info.path.prev)) is True
+        if info.field_nodes[0].selection_set is not None:
+            self._inside[id(info.path)] = info.path, strip
         if not strip:
             return resolve(source, info, **args)
         self.asked = True
@@ -215,6 +238,11 @@ class _Strip:
             return None
         value = resolve(source, info, **args)
         return None if isinstance(value, list | dict) and not value else value
+
+    def _is_inherited(self, parent: Path | None) -> bool:
+        while parent is not None and isinstance(parent.key, int):
+            parent = parent.prev
+        return parent is not None and self._inside[id(parent)][1]
 
 
 def _mentions_strip(document: DocumentNode) -> bool:

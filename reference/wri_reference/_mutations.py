@@ -38,9 +38,11 @@ def _mutation(command: str) -> Callable[..., dict[str, Any]]:
 
 
 def _carry_out(scheduler: Any, command: str, args: dict[str, Any]) -> Any:
-    """Return what the scheduler says to a command; if nothing, it is queued and has an id."""
+    """Return the response to a command: queued under an id, or done, with what came of it."""
     try:
         response = getattr(scheduler, command)(**args)
     except RemoteProtocolError as error:
         return [False, str(error)]
-    return [True, str(uuid.uuid4())] if response is None else response
+    if response is None:
+        return [True, str(uuid.uuid4())]
+    return [True, response] if isinstance(response, str) else response

@@ -27,10 +27,10 @@ from wri_reference._store import DataStore
 
 Resolver = Callable[..., Any]
 
-MAX_STEPS: Final = 5_000_000
+MAX_STEPS: Final = 2_000_000
 """How many fields and comparisons one request may take: nobody else is answered meanwhile.
 
-Enough for thirty fields of each of 100,000 task proxies.
+Enough for nearly twenty fields of each of 100,000 task proxies.
 """
 
 TASK_STATES: Final = (
