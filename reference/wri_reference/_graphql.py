@@ -12,10 +12,7 @@ from graphql import (
     GraphQLScalarType,
     GraphQLSchema,
     GraphQLUnionType,
-    IntValueNode,
     OperationType,
-    StringValueNode,
-    ValueNode,
     build_schema,
     execute_sync,
     get_operation_ast,
@@ -60,8 +57,8 @@ def load_schema(release: str = CYLC_VERSION) -> GraphQLSchema:
         if isinstance(kind, GraphQLUnionType):
             kind.resolve_type = _resolvers.type_name
         elif isinstance(kind, GraphQLScalarType) and kind.name not in _GENERIC:
-            kind.parse_value = _to_text  # type: ignore[method-assign]
-            kind.parse_literal = _literal_to_text  # type: ignore[method-assign]
+            for name in ("parse_value", "coerce_input_value"):  # of graphql-core 3.2 and 3.3
+                setattr(kind, name, _to_text)
         elif isinstance(kind, GraphQLObjectType):
             for field in kind.fields.values():
                 for name, argument in field.args.items():
@@ -266,10 +263,4 @@ def _to_text(value: Any) -> str:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise GraphQLError("a string is expected here")
-
-
-def _literal_to_text(node: ValueNode, variables: dict[str, Any] | None = None) -> str:  # noqa: ARG001
-    if isinstance(node, StringValueNode | IntValueNode):
-        return node.value
     raise GraphQLError("a string is expected here")
