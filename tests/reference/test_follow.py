@@ -1,5 +1,7 @@
 """Following a workflow without sockets."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,10 @@ def follower(sender: DataStore) -> Follower:
     return follower
 
 
+def in_step(follower: Follower, sender: DataStore) -> bool:
+    return follower.trouble is None and same(follower.store, sender)
+
+
 def test_it_begins_without_a_snapshot() -> None:
     assert Follower().trouble == "there is no snapshot yet"
 
@@ -41,11 +47,11 @@ def test_it_begins_without_a_snapshot() -> None:
 def test_it_keeps_up(sender: DataStore, follower: Follower) -> None:
     *parts, whole = change(sender, "running", 2.0)
     follower.feed(*whole)
-    assert (follower.trouble, same(follower.store, sender)) == (None, True)
+    assert in_step(follower, sender)
     *parts, _ = change(sender, "failed", 3.0)
     for part in parts:
         follower.feed(*part)
-    assert (follower.trouble, same(follower.store, sender)) == (None, True)
+    assert in_step(follower, sender)
 
 
 def test_what_comes_before_the_snapshot_is_applied_after_it(sender: DataStore) -> None:
@@ -56,7 +62,7 @@ def test_what_comes_before_the_snapshot_is_applied_after_it(sender: DataStore) -
     assert follower.trouble is not None
     assert not follower.store.elements["jobs"]
     follower.load(snapshot)
-    assert (follower.trouble, same(follower.store, sender)) == (None, True)
+    assert in_step(follower, sender)
 
 
 def test_a_gap(sender: DataStore, follower: Follower) -> None:
@@ -76,7 +82,7 @@ def test_a_gap(sender: DataStore, follower: Follower) -> None:
     assert follower.trouble is not None
     assert "the checksum of task_proxies" in follower.trouble
     follower.load(sender.snapshot_bytes())
-    assert (follower.trouble, same(follower.store, sender)) == (None, True)
+    assert in_step(follower, sender)
 
 
 def test_a_payload_that_is_none(sender: DataStore, follower: Follower) -> None:
@@ -84,7 +90,7 @@ def test_a_payload_that_is_none(sender: DataStore, follower: Follower) -> None:
     assert follower.trouble == "the payload of the topic 'all' is no change"
     follower.feed(*change(sender, "running", 2.0)[-1])
     follower.load(sender.snapshot_bytes())
-    assert (follower.trouble, same(follower.store, sender)) == (None, True)
+    assert in_step(follower, sender)
 
 
 def test_unknown_topics_are_ignored(follower: Follower) -> None:
@@ -105,7 +111,7 @@ def test_an_empty_snapshot(sender: DataStore) -> None:
     assert follower.trouble is not None
     assert "has not finished its start" in follower.trouble
     follower.load(sender.snapshot_bytes())
-    assert (follower.trouble, same(follower.store, sender)) == (None, True)
+    assert in_step(follower, sender)
 
 
 def test_a_snapshot_that_is_none(follower: Follower) -> None:
@@ -123,10 +129,8 @@ def test_memory_is_bounded(sender: DataStore) -> None:
 
 @given(st.sampled_from([b"all", b"jobs", b"workflow", b"edges"]), st.binary(max_size=60))
 def test_any_payload_is_decoded_or_refused(topic: bytes, payload: bytes) -> None:
-    try:
+    with contextlib.suppress(RemoteProtocolError):
         assert decode(topic, payload) is not None
-    except RemoteProtocolError:
-        pass
     follower = Follower()
     follower.load(pb.PbEntireWorkflow(workflow=pb.PbWorkflow(id=W)).SerializeToString())
     follower.feed(topic, payload)
