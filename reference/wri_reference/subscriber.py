@@ -1,5 +1,6 @@
 """The subscriber: receives what the publisher of one workflow publishes (chapter 10)."""
 
+import contextlib
 import math
 import os
 import time
@@ -153,13 +154,13 @@ class WorkflowSubscriber:
         return None
 
     def _explained(self) -> Publication | None:
-        if not self._watched:
-            return None
-        try:
-            self._server.explain_silence()
-        except (ClientError, WorkflowStopped):
-            # The last publication may have come after the silence, and before the end.
-            if (publication := self._take()) is not None:
-                return publication
-            raise
+        if self._watched:
+            try:
+                self._server.explain_silence()
+            except (ClientError, WorkflowStopped):
+                # The last publication may have come after the silence, and before the end.
+                with contextlib.suppress(ClientError):
+                    if (publication := self._take()) is not None:
+                        return publication
+                raise
         return None
