@@ -22,7 +22,7 @@ _DELTAS: Final[dict[bytes, type[Any]]] = {
 }
 
 
-def decode(topic: bytes, payload: bytes) -> Any | None:
+def decode(topic: bytes, payload: bytes) -> Any:
     """Return the changes that a publication holds, or None if its topic is none of changes.
 
     Raises:
