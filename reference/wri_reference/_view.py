@@ -41,6 +41,8 @@ _RUNTIME = {
     "run_mode": "live",
 }
 _Message = TypeVar("_Message")
+_Kind = tuple[object, ...]
+"""What makes tasks look alike."""
 
 
 class Identity(NamedTuple):
@@ -68,6 +70,15 @@ class _Record(NamedTuple):
     runahead: bool | None
     depth: int
     flows: str
+
+
+class _Change(NamedTuple):
+    """What happened to a task of a family; None stands for being shown no more, or not yet."""
+
+    point: int
+    family: str
+    old: _Record | None
+    new: _Record | None
 
 
 class _Totals:
@@ -128,8 +139,8 @@ class View:
         self._latest: dict[str, list[str]] = {state: [] for state in STATES}
         self._elapsed: dict[str, list[float]] = {}
         self._logs: list[tuple[str, str]] = []
-        self._runtimes: dict[str, pb.PbRuntime] = {}
-        self._templates: dict[str, pb.PbTaskProxy] = {}
+        self._runtimes: dict[_Kind, pb.PbRuntime] = {}
+        self._templates: dict[_Kind, pb.PbTaskProxy] = {}
         self._changes: dict[str, Any] = {}
         self._added: set[str] = set()
         self._set_workflow: pb.PbWorkflow | None = None
@@ -227,15 +238,15 @@ class View:
     # the parts of a batch
 
     def _flush_tasks(self, pool: Pool, batch: Batch, now: float) -> bool:
-        changed = False
+        changes: Counter[_Change] = Counter()
         keys = dict.fromkeys(self._dirty) | dict.fromkeys(self._window.touched)
         for key in keys:
             depth = self._window.depth(key)
             old = self._shown.get(key)
             if depth is None:
                 if old is not None:
-                    self._prune_task(pool, batch, key, old)
-                    changed = True
+                    self._prune_task(pool, batch, key)
+                    changes[_Change(key.point, self._parent(key), old, None)] += 1
                 continue
             node = pool.look(key)
             new = _record(node, pool, depth)
@@ -245,38 +256,36 @@ class View:
             else:
                 self._update_task(node, old, new, aspects, now)
             if new != old:
-                self._count(key, old, new)
-                changed = True
+                self._shown[key] = new
+                changes[_Change(key.point, self._parent(key), old, new)] += 1
             self._show_jobs(node, "jobs" in aspects)
         self._dirty.clear()
         self._window.touched.clear()
-        return changed
+        self._templates.clear()
+        self._count(changes)
+        return bool(changes)
 
     def _add_task(self, node: Node, record: _Record, now: float) -> None:
         identifier = self._proxy(node.key)
         message = self._add(pb.PbTaskProxy, identifier)
-        message.MergeFrom(self._template(node.task))
+        message.MergeFrom(self._template(node, now))
         message.id = identifier
-        message.cycle_point = node.cycle
-        message.ancestors.extend(
-            _ids.proxy_id(self.identity.id, node.cycle, name)
-            for name in reversed(node.task.namespace[:-1])
-        )
-        message.first_parent = message.ancestors[0]
-        message.is_held = False
-        message.graph_depth = record.depth
-        message.is_retry = message.is_wallclock = message.is_xtriggered = False
+        message.task = _ids.definition_id(self.identity.id, node.name)
+        message.name = node.name
+        message.namespace.append(node.name)
         self._fill(message, None, record)
-        self._fill_aspects(message, node, {"prerequisites", "outputs", "triggers"}, now)
+        if node.done:
+            self._fill_outputs(message, node, now)
+        if node.satisfied:
+            message.prerequisites.extend(self._prerequisites(node))
+        self._fill_triggers(message, node, now)
         if self.broadcasts.settings:
             message.runtime.CopyFrom(self._runtime(node.cycle, node.task))
         if node.submits:
             message.job_submits = node.submits
-        definition = _ids.definition_id(self.identity.id, node.name)
-        self._change(pb.PbTask, definition).proxies.append(identifier)
+        self._change(pb.PbTask, message.task).proxies.append(identifier)
         self._workflow().task_proxies.append(identifier)
-        parent = Key(node.key.point, node.task.namespace[-2])
-        self._change(pb.PbFamilyProxy, self._proxy(parent)).child_tasks.append(identifier)
+        self._change(pb.PbFamilyProxy, message.first_parent).child_tasks.append(identifier)
 
     def _update_task(
         self, node: Node, old: _Record, new: _Record, aspects: set[str], now: float
@@ -310,28 +319,36 @@ class View:
         if "prerequisites" in aspects:
             message.prerequisites.extend(self._prerequisites(node))
         if "outputs" in aspects:
-            for label in (*OUTPUTS, *node.task.outputs):
-                output = message.outputs[label]
-                output.label = label
-                output.message = node.task.outputs.get(label, label)
-                output.satisfied = label in node.done
-                output.time = now
-        if "triggers" in aspects and node.task.external_trigger is not None:
-            trigger = message.external_triggers[node.task.external_trigger]
-            trigger.id = node.task.external_trigger
-            trigger.satisfied = node.triggered
-            if node.triggered:
-                trigger.message = node.task.external_trigger
-                trigger.time = now
+            self._fill_outputs(message, node, now)
+        if "triggers" in aspects:
+            self._fill_triggers(message, node, now)
 
-    def _prune_task(self, pool: Pool, batch: Batch, key: Key, record: _Record) -> None:
+    def _fill_outputs(self, message: Any, node: Node, now: float) -> None:
+        for label in (*OUTPUTS, *node.task.outputs):
+            output = message.outputs[label]
+            output.label = label
+            output.message = node.task.outputs.get(label, label)
+            output.satisfied = label in node.done
+            output.time = now
+
+    def _fill_triggers(self, message: Any, node: Node, now: float) -> None:
+        if node.task.external_trigger is None:
+            return
+        trigger = message.external_triggers[node.task.external_trigger]
+        trigger.id = node.task.external_trigger
+        trigger.satisfied = node.triggered
+        if node.triggered:
+            trigger.message = node.task.external_trigger
+            trigger.time = now
+
+    def _prune_task(self, pool: Pool, batch: Batch, key: Key) -> None:
         identifier = self._proxy(key)
         self._changes.pop(identifier, None)
         batch.prune("task_proxies", identifier)
         node = pool.look(key)
         for job in node.jobs[: self._jobs.pop(key, 0)]:
             batch.prune("jobs", self._job(node, job))
-        self._count(key, record, None)
+        del self._shown[key]
 
     def _show_jobs(self, node: Node, changed: bool) -> None:
         shown = self._jobs.get(node.key, 0)
@@ -533,28 +550,42 @@ class View:
             message.parents.append(message.first_parent)
         return message
 
-    def _template(self, task: Task) -> pb.PbTaskProxy:
-        if task.name not in self._templates:
-            self._templates[task.name] = pb.PbTaskProxy(
-                task=_ids.definition_id(self.identity.id, task.name),
-                name=task.name,
+    def _template(self, node: Node, now: float) -> pb.PbTaskProxy:
+        """Return what is the same for many tasks of one batch: most of what is shown of them."""
+        task = node.task
+        key = (node.cycle, task.namespace[:-1], *_kind(task))
+        template = self._templates.get(key)
+        if template is None:
+            template = self._templates[key] = pb.PbTaskProxy(
+                cycle_point=node.cycle,
                 depth=len(task.namespace) - 1,
-                namespace=task.namespace,
+                namespace=task.namespace[:-1],
+                ancestors=[
+                    _ids.proxy_id(self.identity.id, node.cycle, name)
+                    for name in reversed(task.namespace[:-1])
+                ],
                 runtime=self._plain_runtime(task),
+                is_held=False,
+                is_retry=False,
+                is_wallclock=False,
+                is_xtriggered=False,
             )
-        return self._templates[task.name]
+            template.first_parent = template.ancestors[0]
+            self._fill_outputs(template, Node(node.key, node.cycle, task), now)
+        return template
 
     def _plain_runtime(self, thing: Task | Family) -> pb.PbRuntime:
-        if thing.name not in self._runtimes:
-            runtime = pb.PbRuntime(**_RUNTIME)
+        kind = _kind(thing)
+        runtime = self._runtimes.get(kind)
+        if runtime is None:
+            runtime = self._runtimes[kind] = pb.PbRuntime(**_RUNTIME)
             if isinstance(thing, Task):
                 runtime.script = _script(thing)
                 runtime.completion = thing.completion
                 runtime.outputs = json.dumps(
                     [{"key": key, "value": value} for key, value in thing.outputs.items()]
                 )
-            self._runtimes[thing.name] = runtime
-        return self._runtimes[thing.name]
+        return runtime
 
     def _runtime(self, cycle: str, thing: Task | Family) -> pb.PbRuntime:
         plain = self._plain_runtime(thing)
@@ -587,22 +618,20 @@ class View:
 
     # small things
 
-    def _count(self, key: Key, old: _Record | None, new: _Record | None) -> None:
-        task = self._definition.tasks[key.name]
-        families = [Key(key.point, name) for name in task.namespace[:-1]]
-        for family in families:
-            if family not in self._families:
-                self._families[family] = _Totals()
-        self._dirty_families.update(dict.fromkeys(families))
-        for totals in (self._totals, *(self._families[family] for family in families)):
-            if old is not None:
-                totals.count(old, -1)
-            if new is not None:
-                totals.count(new, 1)
-        if new is None:
-            del self._shown[key]
-        else:
-            self._shown[key] = new
+    def _count(self, changes: Counter[_Change]) -> None:
+        """Count what has changed, alike changes at once, in the families and the workflow."""
+        for change, number in changes.items():
+            names = self._definition.families[change.family].namespace
+            families = [Key(change.point, name) for name in names]
+            self._dirty_families.update(dict.fromkeys(families))
+            for family in families:
+                if family not in self._families:
+                    self._families[family] = _Totals()
+            for totals in (self._totals, *(self._families[family] for family in families)):
+                if change.old is not None:
+                    totals.count(change.old, -number)
+                if change.new is not None:
+                    totals.count(change.new, number)
 
     def _note_latest(self, identifier: str, state: str) -> None:
         relative = identifier.partition("//")[2]
@@ -627,6 +656,9 @@ class View:
             self._set_workflow = pb.PbWorkflow(id=self.identity.id)
         return self._set_workflow
 
+    def _parent(self, key: Key) -> str:
+        return self._definition.tasks[key.name].namespace[-2]
+
     def _relative(self, key: Key) -> str:
         return f"{self._definition.point(key.point)}/{key.name}"
 
@@ -650,7 +682,7 @@ def _record(node: Node, pool: Pool, depth: int) -> _Record:
         node.is_queued if known else None,
         node.is_runahead if known else None,
         depth,
-        json.dumps(sorted(node.flows)),
+        str(sorted(node.flows)),
     )
 
 
@@ -679,6 +711,13 @@ def _fill_totals(message: Any, totals: _Totals) -> None:
 
 def _meta(title: str, description: str) -> pb.PbMeta:
     return pb.PbMeta(title=title, description=description, URL="", user_defined="{}")
+
+
+def _kind(thing: Task | Family) -> _Kind:
+    if isinstance(thing, Family):
+        return ()
+    outputs = tuple(thing.outputs.items())
+    return (thing.outcome, thing.seconds, outputs, thing.completion)
 
 
 def _script(task: Task) -> str:
