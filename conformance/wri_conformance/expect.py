@@ -46,8 +46,8 @@ def lint(schema: Any) -> list[str]:
         return []
     if not isinstance(schema, Mapping):
         return [f"{schema!r} is no JSON Schema"]
-    if "$get" in schema:
-        return [] if len(schema) == 1 else ["$get stands beside other keys, which would be lost"]
+    for word in {"$get", "$join"} & set(schema):
+        return [] if len(schema) == 1 else [f"{word} stands beside other keys, which would be lost"]
     found: list[str] = [] if schema else ["an empty schema, which everything satisfies"]
     for key, value in schema.items():
         if key not in _KEYWORDS:
@@ -105,7 +105,7 @@ def substitute(node: Any, variables: Mapping[str, Any]) -> Any:
 
 
 def resolve(node: Any, saved: Mapping[str, Any]) -> Any:
-    """Replace each `{$get: name.path}` in `node` by the saved value.
+    """Replace each `{$get: path}` in `node` by the saved value, each `{$join: […]}` by one text.
 
     Raises:
         LookupError: nothing was saved under that name, or it has no such part.
@@ -113,20 +113,48 @@ def resolve(node: Any, saved: Mapping[str, Any]) -> Any:
     if isinstance(node, Mapping):
         if set(node) == {"$get"}:
             return lookup(node["$get"], saved)
+        if set(node) == {"$join"}:
+            return "".join(str(resolve(part, saved)) for part in node["$join"])
         return {key: resolve(value, saved) for key, value in node.items()}
     if isinstance(node, list):
         return [resolve(item, saved) for item in node]
     return node
 
 
-def lookup(path: str, saved: Mapping[str, Any]) -> Any:
-    """Return the part of `saved` that `path`, names joined by slashes, leads to."""
-    value: Any = saved
+def lookup(path: str, saved: Any) -> Any:
+    """Return the part of `saved` that `path`, names joined by slashes, leads to.
+
+    In a list, a name is a number from 0, or `member=text[,member=text…]`: the one item that
+    has all these members.
+
+    Raises:
+        LookupError: there is no such part, or more than one.
+    """
+    value = saved
     for name in path.split("/"):
-        if not isinstance(value, Mapping) or name not in value:
+        if isinstance(value, Mapping) and name in value:
+            value = value[name]
+        elif isinstance(value, list):
+            value = _item(value, name, path)
+        else:
             raise LookupError(f"nothing was saved as {path!r}")
-        value = value[name]
     return value
+
+
+def _item(items: list[Any], name: str, path: str) -> Any:
+    if name.isdecimal():
+        found = items[int(name) : int(name) + 1]
+    else:
+        wanted = [pair.partition("=") for pair in name.split(",")]
+        found = [
+            item
+            for item in items
+            if isinstance(item, Mapping)
+            and all(key in item and str(item[key]) == text for key, _, text in wanted)
+        ]
+    if len(found) != 1:
+        raise LookupError(f"{path!r}: {len(found) or 'no'} items are {name!r}")
+    return found[0]
 
 
 def references(node: Any) -> set[str]:

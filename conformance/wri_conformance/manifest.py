@@ -5,6 +5,7 @@ import fnmatch
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from attrs import frozen
@@ -14,7 +15,7 @@ from wri_conformance import documents
 from wri_conformance.mistakes import Mistake
 from wri_conformance.specification import Specification
 
-PLACEHOLDERS = ("workflow", "run_dir", "home", "fixture", "python", "manifest_dir")
+PLACEHOLDERS = ("workflow", "run_dir", "home", "fixture", "python", "manifest_dir", "bin")
 
 
 @frozen
@@ -50,6 +51,7 @@ class Manifest:
     stop: str | tuple[str, ...]
     end: float
     known_failures: tuple[KnownFailure, ...]
+    files: Mapping[str, str] = MappingProxyType({})
 
 
 def directory() -> Path:
@@ -98,6 +100,7 @@ def load(path: Path, specification: Specification) -> Manifest:
         version=version if isinstance(version, str) else tuple(version["command"]),
         pip=tuple(environment.get("pip", ())),
         variables=environment.get("variables", {}),
+        files=environment.get("files", {}),
         capabilities=tuple(claimed),
         start={state: tuple(command) for state, command in server["start"].items()},
         ready=float(server.get("ready", 20)),

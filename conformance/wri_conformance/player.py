@@ -8,7 +8,9 @@ from typing import Any
 import zmq
 from attrs import define, field
 
-from wri_conformance import crowd, expect, service
+from wri_conformance import crowd, decode, expect, listening, queries, service
+from wri_conformance.bodies import frames_of, strings
+from wri_conformance.judging import Judge
 from wri_conformance.peers import (
     GREETING_SIZE,
     Missing,
@@ -20,36 +22,27 @@ from wri_conformance.peers import (
     parse_greeting,
 )
 from wri_conformance.probe import API_REQUEST, PATIENCE, address, probe, security
+from wri_conformance.replay import replay
 from wri_conformance.runs import Run, StartError
+from wri_conformance.same import same
 from wri_conformance.scenario import Scenario, Step
+from wri_conformance.seen import NOTHING, Seen
 from wri_conformance.service import KeyPair
 from wri_conformance.specification import Specification
+from wri_conformance.streams import Publication, Stream, describe
 from wri_conformance.trace import Trace, readable
-from wri_conformance.verdict import Result, Verdict, of_failure
+from wri_conformance.verdict import Result
 
 REPLY = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
 HANDSHAKE = 10.0  # seconds; a CURVE handshake on loopback took some milliseconds
+COLLECT = 60.0  # seconds in which a stream has to become quiet, or a topic to come
 _SUBSCRIBED = 1.0  # seconds for a subscription to arrive, which nothing confirms
 _LOOK = 0.5  # seconds between two looks at the process while a reply is waited for
+_AGAIN = 0.2  # seconds between two tries of a step that may hold eventually
 _SHOWN, _DEEP = 4096, 200  # a larger or deeper body would drown a report; it is shown as text
 _AFTERMATH = 0.3  # seconds in which a server that was hit would fall
 _DEALT_WITH = 60.0  # seconds; 50 MiB of junk took 0.1 s at best
 _BEYOND_BOUND = 4  # a reply is waited for that many times the bound, so that it can be measured
-
-NOTHING = object()  # nothing was observed; `_Seen.why` says what was missing
-
-
-@define
-class _Seen:
-    """What a step observed: the body, the message around it, or why there is neither."""
-
-    body: Any = NOTHING
-    message: Any = NOTHING
-    why: str = ""
-    sent: str = ""
-    seconds: float | None = None
-    shown: Any = None
-    not_applicable: str = ""
 
 
 @define
@@ -69,6 +62,8 @@ class Player:
     _streams: list[Tcp] = field(factory=list)
     _floods: list[crowd.Flood] = field(factory=list)
     _saved: dict[str, Any] = field(factory=dict)
+    _snapshots: dict[str, Any] = field(factory=dict)  # messages that were decoded and saved
+    _collected: dict[str, Stream] = field(factory=dict)
     _keys: dict[str, dict[str, KeyPair]] = field(factory=dict)
     _leaks: list[str] = field(factory=list)
     _subscribed: float = 0.0  # when the subscriptions made so far will have arrived
@@ -81,43 +76,56 @@ class Player:
         step has no checks and so was preparation for them.
         """
         results: list[Result] = []
-        self._saved["run"] = {
-            "workflow": self.run.workflow,
-            "run_dir": str(self.run.run_dir),
-        }
+        judge = Judge(self.scenario.id, self.specification, self._saved)
         try:
             cause = self._begin()
             for step in self.scenario.steps:
                 if cause:
-                    results += self._unreached(step, cause)
+                    results += judge.unreached(step, cause)
                     continue
+                self._saved["run"] = self._names()
                 try:
-                    seen = self._do(step)
+                    seen = self._do(step, judge)
                 except StartError as error:
                     cause = str(error)
-                    results += self._judge(step, _Seen(why=cause))
+                    results += judge.judge(step, Seen(why=cause))
                     continue
                 except (Missing, LookupError) as error:
-                    seen = _Seen(why=str(error).strip("'\""))
-                cause = self._cause(step, seen)
+                    seen = Seen(why=str(error).strip("'\""))
+                cause = self._cause(step, seen, judge)
                 if seen.seconds is None and isinstance(seen.body, dict):
                     seen.seconds = seen.body.get("seconds")
                 if "save" in step.spec:
                     self._saved[step.spec["save"]] = None if seen.body is NOTHING else seen.body
-                results += self._judge(step, seen)
+                results += judge.judge(step, seen)
         finally:
             self.close()
         return results
 
-    def _cause(self, step: Step, seen: _Seen) -> str:
+    def _cause(self, step: Step, seen: Seen, judge: Judge) -> str:
         """Return why nothing after a step would say anything, if it was only preparation."""
         if step.expectations or step.message:
             return ""
+        why = ""
         if seen.body is NOTHING:
-            return f"{step.name}: {seen.why}"
-        if step.action == "control" and not seen.body["done"]:
-            return f"{step.name}: the process could not be found"
-        return ""
+            why = seen.why
+        elif "require" in step.spec:
+            why = judge.unmet(step, seen)
+        elif step.action == "graphql":
+            why = queries.refused(seen.body)
+        elif step.action == "control" and not seen.body["done"]:
+            why = "the process could not be found"
+        return f"{step.name}: {why}" if why else ""
+
+    def _names(self) -> dict[str, str]:
+        """Return what every scenario has saved as `run`."""
+        owner = self.run.contact.get("CYLC_WORKFLOW_OWNER", "")
+        return {
+            "workflow": self.run.workflow,
+            "run_dir": str(self.run.run_dir),
+            "owner": owner,
+            "id": f"~{owner}/{self.run.workflow}",
+        }
 
     def _begin(self) -> str:
         try:
@@ -137,87 +145,27 @@ class Player:
         self._peers.clear()
         self._context.destroy(linger=0)
 
-    # -- judging
-
-    def _unreached(self, step: Step, cause: str) -> list[Result]:
-        return [
-            self._result(step, requirement, Verdict.FAIL, f"not reached: {cause}", reached=False)
-            for requirement in (*step.expectations, *step.message)
-        ]
-
-    def _result(
-        self, step: Step, requirement: str, verdict: Verdict, message: str = "", **more: Any
-    ) -> Result:
-        return Result(
-            id=f"{self.scenario.id}::{step.name}::{requirement}",
-            scenario=self.scenario.id,
-            step=step.name,
-            requirement=requirement,
-            verdict=verdict,
-            message=message,
-            **more,
-        )
-
-    def _judge(self, step: Step, seen: _Seen) -> list[Result]:
-        found = []
-        for actual, expectations in (
-            (seen.body, step.expectations),
-            (seen.message, step.message),
-        ):
-            for requirement, schema in expectations.items():
-                found.append(self._judge_one(step, seen, requirement, schema, actual))
-        return found
-
-    def _judge_one(
-        self, step: Step, seen: _Seen, requirement: str, schema: Any, actual: Any
-    ) -> Result:
-        broken = of_failure(self.specification.requirements[requirement].severity)
-        more: dict[str, Any] = {
-            "sent": seen.sent,
-            "seconds": None if seen.seconds is None else round(seen.seconds, 3),
-        }
-        if seen.not_applicable:
-            return self._result(step, requirement, Verdict.NOT_APPLICABLE, seen.not_applicable)
-        if actual is NOTHING:
-            return self._result(
-                step, requirement, broken, seen.why, expected=schema, actual=seen.shown, **more
-            )
-        try:
-            schema = expect.resolve(schema, self._saved)
-        except LookupError as error:
-            return self._result(
-                step,
-                requirement,
-                broken,
-                str(error.args[0]),
-                expected=schema,
-                actual=actual,
-                **more,
-            )
-        reason = expect.mismatch(schema, actual)
-        bound = step.spec.get("bound", {}).get(requirement)
-        late = bool(reason is None and bound and seen.seconds is not None and seen.seconds > bound)
-        if late:
-            reason = f"it took {seen.seconds:.1f} s; the requirement allows {bound:g} s"
-        return self._result(
-            step,
-            requirement,
-            Verdict.PASS if reason is None else broken,
-            reason or "",
-            late=late,
-            expected=schema,
-            actual=actual if actual is not seen.body or seen.shown is None else seen.shown,
-            **more,
-        )
-
     # -- doing
 
-    def _do(self, step: Step) -> _Seen:
+    def _do(self, step: Step, judge: Judge) -> Seen:
         name = step.spec.get("unless_listed")
         if name is not None and name in self._listed(self._of(step)):
-            return _Seen(not_applicable=f"{name} is an endpoint of this server")
-        action: Callable[[Step], _Seen] = getattr(self, f"_{step.action}")
+            return Seen(not_applicable=f"{name} is an endpoint of this server")
+        action: Callable[[Step], Seen] = getattr(self, f"_{step.action}")
+        if "eventually" in step.spec:
+            return self._eventually(step, judge, action)
         return action(step)
+
+    def _eventually(self, step: Step, judge: Judge, action: Callable[[Step], Seen]) -> Seen:
+        began = time.monotonic()
+        deadline = began + step.spec["eventually"] * self.scale
+        while True:
+            seen = action(step)
+            seen.seconds = time.monotonic() - began
+            left = deadline - time.monotonic()
+            if judge.holds(step, seen) or left <= 0:
+                return seen
+            time.sleep(min(left, _AGAIN))
 
     def _listed(self, run: Run) -> list[str]:
         response = self._ask(run, {})
@@ -238,17 +186,17 @@ class Player:
         finally:
             peer.close()
 
-    def _describe(self, step: Step) -> _Seen:
+    def _describe(self, step: Step) -> Seen:
         run = self._of(step)
         names = self._listed(run)
         if not names:
-            return _Seen(why="api does not list the endpoints")
-        return _Seen({name: self._ask(run, {"endpoint": name}) for name in names})
+            return Seen(why="api does not list the endpoints")
+        return Seen({name: self._ask(run, {"endpoint": name}) for name in names})
 
     def _of(self, step: Step) -> Run:
         return self.other() if step.spec.get("run") == "other" else self.run
 
-    def _connect(self, step: Step) -> _Seen:
+    def _connect(self, step: Step) -> Seen:
         spec = step.spec["connect"]
         name = step.spec.get("peer", "main")
         run = self._of(step)
@@ -276,7 +224,7 @@ class Player:
         outcome = peer.handshake(HANDSHAKE * self.scale)
         if outcome == "succeeded" and peer.kind == "SUB":
             self._subscribed = time.monotonic() + _SUBSCRIBED * self.scale
-        return _Seen({"handshake": outcome, "events": list(peer.events)})
+        return Seen({"handshake": outcome, "events": list(peer.events)})
 
     def _client_key(self, run: Run, source: Any) -> KeyPair:
         if source == "unknown":
@@ -322,13 +270,18 @@ class Player:
             )
         return self._peers[name]
 
-    def _request(self, step: Step) -> _Seen:
-        return self._exchange(step, [json.dumps(step.spec["request"]).encode()])
+    def _request(self, step: Step) -> Seen:
+        body = expect.resolve(step.spec["request"], self._saved)
+        return self._exchange(step, [json.dumps(body).encode()])
 
-    def _send(self, step: Step) -> _Seen:
+    def _graphql(self, step: Step) -> Seen:
+        body = queries.request(expect.resolve(step.spec["graphql"], self._saved))
+        return self._exchange(step, [json.dumps(body).encode()])
+
+    def _send(self, step: Step) -> Seen:
         return self._exchange(step, frames_of(step.spec["send"]))
 
-    def _exchange(self, step: Step, body: Sequence[bytes]) -> _Seen:
+    def _exchange(self, step: Step, body: Sequence[bytes]) -> Seen:
         peer = self._peer(step)
         envelope = [part.encode() for part in step.spec.get("envelope", [""])]
         sent = " + ".join(readable(frame) for frame in body)
@@ -338,9 +291,9 @@ class Player:
         except zmq.Again:
             if step.spec.get("answer") != "never":
                 self._drop(peer)
-                return _Seen(why=f"no connection ({peer.handshake()})", sent=sent)
+                return Seen(why=f"no connection ({peer.handshake()})", sent=sent)
         if "answer" in step.spec:
-            return _Seen({"sent": True}, sent=sent)
+            return Seen({"sent": True}, sent=sent)
         seen = self._silence(step, peer) if "silence" in step.spec else self._await(step, peer)
         seen.sent = sent
         return seen
@@ -356,7 +309,7 @@ class Player:
             return float(max(bounds.values())) * _BEYOND_BOUND
         return float(step.spec.get("within", REPLY)) * self.scale
 
-    def _await(self, step: Step, peer: Peer) -> _Seen:
+    def _await(self, step: Step, peer: Peer) -> Seen:
         patience = self._patience(step)
         run = self._of(step)
         deadline = time.monotonic() + patience
@@ -364,29 +317,26 @@ class Player:
         while reply is None and (left := deadline - time.monotonic()) > 0:
             reply = peer.receive(min(left, _LOOK))
             if reply is None and (ended := run.ended()):
-                return _Seen(why=f"no reply: {ended}")
+                return Seen(why=f"no reply: {ended}")
         if reply is None:
             state = peer.handshake()
             self.trace.note(peer.name, "·", f"no reply in {patience:g} s")
             if peer.kind == "REQ":
                 self._drop(peer)
-            return _Seen(why=f"no reply in {patience:g} s (handshake: {state})")
-        return self._of_reply(peer, reply)
+            return Seen(why=f"no reply in {patience:g} s (handshake: {state})")
+        return self._of_reply(step, peer, reply)
 
-    def _of_reply(self, peer: Peer, reply: Reply) -> _Seen:
+    def _of_reply(self, step: Step, peer: Peer, reply: Reply) -> Seen:
         self._heard.add(peer.name)
         self._look_for_secrets(f"a message to {peer.name}", reply.frames)
-        seen = _Seen(message=reply.describe(), seconds=reply.seconds)
+        seen = Seen(message=reply.describe(), seconds=reply.seconds)
         if peer.kind == "SUB":
-            topic = reply.frames[0].decode("utf-8", "replace") if reply.frames else ""
-            payload = reply.frames[1] if len(reply.frames) > 1 else b""
-            text = payload.decode("utf-8", "replace")
-            seen.body = {
-                "topic": topic,
-                "text": text,
-                "utf8": text.encode() == payload,
-                "frames": len(reply.frames),
-            }
+            seen.body = listening.body_of(reply)
+            if sum(map(len, reply.frames)) > _SHOWN:
+                seen.shown = " + ".join(readable(frame) for frame in reply.frames)
+            return seen
+        if "decode" in step.spec:
+            self._decode(step, reply, seen)
             return seen
         try:
             seen.body = reply.json()
@@ -399,15 +349,31 @@ class Player:
             seen.message["data_sorted"] = data == sorted(data)
         if len(reply.body) > _SHOWN or reply.body.count(b"[") + reply.body.count(b"{") > _DEEP:
             seen.shown = readable(reply.body)
-        self._look_for_secrets(f"a message to {peer.name}", [_strings(seen.body)])
+        self._look_for_secrets(f"a message to {peer.name}", [strings(seen.body)])
         return seen
+
+    def _decode(self, step: Step, reply: Reply, seen: Seen) -> None:
+        name = step.spec["decode"]
+        try:
+            message = decode.parse(name, reply.body)
+        except decode.NotThatError as error:
+            seen.why, seen.shown = str(error), readable(reply.body)
+            seen.message["protobuf"] = False
+            return
+        seen.body = decode.to_json(message)
+        seen.message["protobuf"] = True
+        seen.message["unknown_fields"] = decode.has_unknown_fields(message)
+        if len(reply.body) > _SHOWN:
+            seen.shown = f"a {name} of {len(reply.body)} bytes"
+        if "save" in step.spec:
+            self._snapshots[step.spec["save"]] = message
 
     def _look_for_secrets(self, where: str, frames: Sequence[bytes]) -> None:
         for name, pair in self.run.keys.items():
             if pair.secret and any(pair.secret in frame for frame in frames):
                 self._leaks.append(f"the secret key of {name} is in {where}")
 
-    def _silence(self, step: Step, peer: Peer) -> _Seen:
+    def _silence(self, step: Step, peer: Peer) -> Seen:
         """Silence counts only while the server demonstrably answers somebody else."""
         reply = peer.receive(float(step.spec["silence"]) * self.scale)
         why = ""
@@ -416,14 +382,14 @@ class Player:
             # Whoever answers others late may have answered this peer late, too.
             reply = peer.receive(0)
         if reply is not None:
-            seen = self._of_reply(peer, reply)
+            seen = self._of_reply(step, peer, reply)
             if seen.body is NOTHING:
                 seen.body = {"reply": seen.shown}
             return seen
         peer.forget()
         if peer.kind == "REQ":
             self._drop(peer)
-        return _Seen(why=f"silence proves nothing: {why}") if why else _Seen(None)
+        return Seen(why=f"silence proves nothing: {why}") if why else Seen(None)
 
     def _proof_of_life(self, step: Step) -> str:
         """Return why silence would prove nothing; nothing if it would."""
@@ -433,12 +399,9 @@ class Player:
         sign = probe(self._of(step), self.trace, patience=PATIENCE * self.scale)
         return "" if sign["alive"] else str(sign["why"])
 
-    def _receive(self, step: Step) -> _Seen:
+    def _receive(self, step: Step) -> Seen:
         spec = step.spec["receive"]
-        name = step.spec.get("peer", "main")
-        if name not in self._peers:
-            raise Missing(f"{name} has no connection")
-        peer = self._peers[name]
+        peer = self._open_peer(step)
         if "silence" in step.spec:
             return self._silence(step, peer)
         if "until" in spec:
@@ -446,32 +409,80 @@ class Player:
         if "count" not in spec:
             return self._await(step, peer)
         bodies: list[Any] = []
-        seen = _Seen()
+        seen = Seen()
         for number in range(spec["count"]):
             seen = self._await(step, peer)
             if seen.body is NOTHING:
                 seen.why = f"reply {number + 1} of {spec['count']}: {seen.why}"
                 return seen
             bodies.append(seen.body)
-        return _Seen(bodies, message=seen.message, seconds=seen.seconds)
+        return Seen(bodies, message=seen.message, seconds=seen.seconds)
 
-    def _until(self, step: Step, peer: Peer, topic: str) -> _Seen:
-        deadline = time.monotonic() + self._patience(step)
-        frames: list[int] = []
-        while (left := deadline - time.monotonic()) > 0:
-            reply = peer.receive(left)
-            if reply is None:
-                break
-            seen = self._of_reply(peer, reply)
-            frames.append(len(reply.frames))
-            if isinstance(seen.body, dict) and seen.body["topic"] == topic:
-                seen.body["all_frames"] = sorted(set(frames))
-                return seen
-        return _Seen(
-            why=f"no publication {topic!r} in {self._patience(step):g} s ({len(frames)} others)"
+    def _until(self, step: Step, peer: Peer, topic: str) -> Seen:
+        replies, why = self._listen(step, peer, {"until": topic}, self._patience(step))
+        if why:
+            return Seen(why=why)
+        seen = self._of_reply(step, peer, replies[-1])
+        seen.body["all_frames"] = sorted({len(reply.frames) for reply in replies})
+        return seen
+
+    def _listen(
+        self, step: Step, peer: Peer, wanted: Mapping[str, Any], within: float
+    ) -> tuple[Sequence[Reply], str]:
+        ended = self._of(step).ended
+        replies, why = listening.collect(peer, wanted, self.scale, within, ended)
+        if replies:
+            self._heard.add(peer.name)
+        for reply in replies:
+            self._look_for_secrets(f"a message to {peer.name}", reply.frames)
+        return replies, why
+
+    def _open_peer(self, step: Step) -> Peer:
+        name = step.spec.get("peer", "main")
+        if name not in self._peers:
+            raise Missing(f"{name} has no connection")
+        return self._peers[name]
+
+    def _collect(self, step: Step) -> Seen:
+        peer = self._open_peer(step)
+        if peer.kind != "SUB":
+            raise Missing(f"{peer.name} is no subscriber")
+        within = step.spec.get("within", COLLECT) * self.scale
+        replies, why = self._listen(step, peer, step.spec["collect"], within)
+        if why:
+            return Seen(why=why)
+        stream = Stream.of(Publication.of(reply.frames) for reply in replies)
+        if "save" in step.spec:
+            self._collected[step.spec["save"]] = stream
+        return Seen(describe(stream))
+
+    def _replay(self, step: Step) -> Seen:
+        spec = step.spec["replay"]
+        named = spec["stream"] if isinstance(spec["stream"], list) else [spec["stream"]]
+        begin = spec.get("snapshot")
+        streams = [self._kept(self._collected, name) for name in named]
+        # Joined, since a batch may have been cut in two by the end of a step.
+        whole = Stream.of(one for stream in streams for one in stream.publications)
+        return Seen(
+            replay(
+                None if begin is None else self._kept(self._snapshots, begin),
+                whole.batches,
+                self._kept(self._snapshots, spec["until"]),
+            )
         )
 
-    def _tcp(self, step: Step) -> _Seen:
+    @staticmethod
+    def _kept(kind: Mapping[str, Any], name: str) -> Any:
+        if name not in kind:
+            raise Missing(f"the step that saves {name} observed nothing")
+        return kind[name]
+
+    def _same(self, step: Step) -> Seen:
+        spec = step.spec["same"]
+        left, right = (expect.lookup(spec[side], self._saved) for side in ("left", "right"))
+        return Seen(same(left, right, spec.get("by", "id"), spec["fields"]))
+
+    def _tcp(self, step: Step) -> Seen:
         spec = step.spec["tcp"]
         run = self._of(step)
         port = run.port(spec.get("to", "request"))
@@ -482,11 +493,11 @@ class Player:
             tcp = Tcp(f"tcp-{number + 1}", self.trace)
             self._streams.append(tcp)
             if not tcp.connect(run.host, port, HANDSHAKE * self.scale):
-                return _Seen({"connected": False})
+                return Seen({"connected": False})
             seen = self._talk(tcp, spec, last=number == spec.get("connections", 1) - 1)
             if not spec.get("hold"):
                 tcp.close()
-        return _Seen(seen)
+        return Seen(seen)
 
     def _talk(self, tcp: Tcp, spec: Mapping[str, Any], *, last: bool) -> dict[str, Any]:
         received, closed = b"", False
@@ -505,44 +516,44 @@ class Player:
             **parse_greeting(received),
         }
 
-    def _control(self, step: Step) -> _Seen:
+    def _control(self, step: Step) -> Seen:
         run = self._of(step)
         action = step.spec["control"]
         time.sleep(max(0.0, self._subscribed - time.monotonic()))
         self.trace.note(run.workflow, "·", action)
         if action == "start":
-            return _Seen(run.start())
+            return Seen(run.start())
         if action in {"stop", "kill", "suspend", "resume"} and (ended := run.ended()):
             raise Missing(f"there was no server to {action}: {ended}")
         acted: dict[str, Any] = getattr(run, action.replace("-", "_"))()
         self.trace.note(run.workflow, "·", f"{action}: {acted}")
-        return _Seen(acted)
+        return Seen(acted)
 
-    def _observe(self, step: Step) -> _Seen:
+    def _observe(self, step: Step) -> Seen:
         run = self._of(step)
         subject = step.spec["observe"]
         if subject == "keys":
             if "save" in step.spec:
                 self._keys[step.spec["save"]] = dict(run.keys)
-            return _Seen(service.describe_keys(run.service))
+            return Seen(service.describe_keys(run.service))
         if subject == "contact":
-            return _Seen(service.describe_contact(run.service))
+            return Seen(service.describe_contact(run.service))
         if subject == "ports":
-            return _Seen(run.ports_open())
+            return Seen(run.ports_open())
         if subject == "process":
-            return _Seen(run.describe_process())
+            return Seen(run.describe_process())
         contact = run.service / "contact"
         if contact.exists():
             self._look_for_secrets("the contact file", [contact.read_bytes()])
         if not self._heard:
-            return _Seen(why="nothing was received in which a secret could be found")
-        return _Seen({"leaks": list(self._leaks)})
+            return Seen(why="nothing was received in which a secret could be found")
+        return Seen({"leaks": list(self._leaks)})
 
-    def _alive(self, step: Step) -> _Seen:
+    def _alive(self, step: Step) -> Seen:
         if "during" in step.spec:
             return self._alive_during(step, self._peers[step.spec["during"]])
         sign = self._probe(step)
-        return _Seen(sign) if sign["alive"] else _Seen(why=sign["why"])
+        return Seen(sign) if sign["alive"] else Seen(why=sign["why"])
 
     def _probe(self, step: Step) -> dict[str, Any]:
         run = self._of(step)
@@ -550,26 +561,26 @@ class Player:
             return probe(run, self.trace, tries=1, patience=self._patience(step))
         return probe(run, self.trace, patience=PATIENCE * self.scale)
 
-    def _alive_during(self, step: Step, peer: Peer) -> _Seen:
+    def _alive_during(self, step: Step, peer: Peer) -> Seen:
         """Probe until the message of `peer` is dealt with: before it arrives, all is well."""
         deadline = time.monotonic() + _DEALT_WITH * self.scale
         slowest: dict[str, Any] = {"seconds": 0.0}
         while time.monotonic() < deadline:
             sign = self._probe(step)
             if not sign["alive"]:
-                return _Seen(why=sign["why"])
+                return Seen(why=sign["why"])
             slowest = max(slowest, sign, key=lambda seen: float(seen["seconds"]))
             if peer.receive(0.05) is not None or "disconnected" in peer.events:
                 # A server that dies of the message closes the connection, too.
                 time.sleep(_AFTERMATH * self.scale)
                 sign = self._probe(step)
-                return _Seen(slowest) if sign["alive"] else _Seen(why=sign["why"])
-        return _Seen(
+                return Seen(slowest) if sign["alive"] else Seen(why=sign["why"])
+        return Seen(
             why=f"the message of {peer.name} was not answered in {_DEALT_WITH * self.scale:g} s, "
             "nor was its connection closed: nothing shows that it was handled"
         )
 
-    def _load(self, step: Step) -> _Seen:
+    def _load(self, step: Step) -> Seen:
         run = self._of(step)
         keys = security(run)
         seen = crowd.load(
@@ -581,9 +592,9 @@ class Player:
             run.resume,
         )
         self.trace.note("load", "·", json.dumps(seen))
-        return _Seen(seen, seconds=seen["slowest"] - step.spec["load"].get("suspended", 0))
+        return Seen(seen, seconds=seen["slowest"] - step.spec["load"].get("suspended", 0))
 
-    def _flood(self, step: Step) -> _Seen:
+    def _flood(self, step: Step) -> Seen:
         run = self._of(step)
         keys = security(run)
         flood = crowd.Flood(address(run, "request"), [keys] * step.spec["flood"]["clients"])
@@ -592,9 +603,9 @@ class Player:
         time.sleep(0.5)
         if not flood.answered:
             raise Missing("none of the clients of the flood was answered")
-        return _Seen({"answered": flood.answered})
+        return Seen({"answered": flood.answered})
 
-    def _put(self, step: Step) -> _Seen:
+    def _put(self, step: Step) -> Seen:
         spec = step.spec["put"]
         path = self._of(step).service / spec["file"]
         if "fields" in spec:
@@ -604,42 +615,14 @@ class Player:
             text = spec["text"]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        return _Seen({"done": True})
+        return Seen({"done": True})
 
-    def _close(self, step: Step) -> _Seen:
+    def _close(self, step: Step) -> Seen:
         if (name := step.spec.get("peer", "main")) not in self._peers:
             raise Missing(f"{name} has no connection")
         self._drop(self._peers[name])
-        return _Seen({"done": True})
+        return Seen({"done": True})
 
-    def _wait(self, step: Step) -> _Seen:
+    def _wait(self, step: Step) -> Seen:
         time.sleep(step.spec["wait"])
-        return _Seen({"done": True})
-
-
-def frames_of(spec: Mapping[str, Any]) -> list[bytes]:
-    """Return the frames that a body of a scenario stands for."""
-    if "frames" in spec:
-        return [frame for part in spec["frames"] for frame in frames_of(part)]
-    if "json" in spec:
-        return [json.dumps(spec["json"], separators=(",", ":")).encode()]
-    if "hex" in spec:
-        return [bytes.fromhex(spec["hex"])]
-    if "fill" in spec:
-        fill = spec["fill"]
-        parts = {name: _bytes(fill.get(name, "")) for name in ("before", "unit", "between")}
-        closing = _bytes(fill.get("close", "")) * fill["times"] + _bytes(fill.get("after", ""))
-        return [parts["before"] + parts["unit"] * fill["times"] + parts["between"] + closing]
-    return [spec["text"].encode()]
-
-
-def _strings(body: Any) -> bytes:
-    """Return a decoded body without escapes, which could hide a key."""
-    try:
-        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-    except RecursionError:
-        return b""
-
-
-def _bytes(text: str | Mapping[str, str]) -> bytes:
-    return text.encode() if isinstance(text, str) else bytes.fromhex(text["hex"])
+        return Seen({"done": True})

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,12 @@ def environment(manifest: Manifest, home: Path, token: str, path: Path | None) -
     return kept | dict(manifest.variables)
 
 
+def _replace(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
 @define
 class Run:
     """One workflow of one implementation: its run directory and, once started, its process."""
@@ -96,10 +103,15 @@ class Run:
     path: Path | None = None
     contact: dict[str, str] = field(factory=dict)  # as last seen; kept when the file is gone
     keys: dict[str, KeyPair] = field(factory=dict)
+    unready: str | None = None  # why it shows no workflow; None until somebody looked
     _child: "subprocess.Popen[bytes] | None" = None
 
     def __attrs_post_init__(self) -> None:
-        """Put the fixture into the run directory."""
+        """Put the files of the manifest into the home, and the fixture into the run directory."""
+        for name, text in self.manifest.files.items():
+            path = self.home / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_replace(text, self._places()), encoding="utf-8")
         shutil.copytree(
             root() / "conformance" / "fixtures" / self.fixture, self.run_dir, dirs_exist_ok=True
         )
@@ -127,16 +139,24 @@ class Run:
 
     def fill(self, text: str) -> str:
         """Replace the placeholders of a manifest, such as {workflow}, in a text."""
-        for name, value in {
-            "{workflow}": self.workflow,
-            "{run_dir}": str(self.run_dir),
-            "{home}": str(self.home),
-            "{fixture}": self.fixture,
-            "{python}": sys.executable,
-            "{manifest_dir}": str(self.manifest.path.resolve().parent),
-        }.items():
-            text = text.replace(name, value)
-        return text
+        return _replace(
+            text,
+            {
+                "workflow": self.workflow,
+                "run_dir": str(self.run_dir),
+                "fixture": self.fixture,
+                **self._places(),
+            },
+        )
+
+    def _places(self) -> dict[str, str]:
+        """What is the same for all workflows of a home."""
+        return {
+            "home": str(self.home),
+            "python": sys.executable,
+            "manifest_dir": str(self.manifest.path.resolve().parent),
+            "bin": "" if self.path is None else str(self.path),
+        }
 
     def start(self) -> dict[str, Any]:
         """Start the server and wait until its contact file is complete.
@@ -147,6 +167,7 @@ class Run:
         """
         before = self._contact_bytes()
         began = time.monotonic()
+        self.unready = None
         self._child = self._spawn()
         self._wait_for_contact(before)
         self.contact = service.read_contact(self.service)

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import field, frozen
 
 from wri.data import root
-from wri_conformance import documents, expect, schemas
+from wri_conformance import documents, expect, queries, schemas
 from wri_conformance.mistakes import Mistake
 from wri_conformance.specification import Specification
 from wri_conformance.specification import load as load_specification
@@ -28,6 +28,10 @@ ACTIONS = (
     "put",
     "wait",
     "close",
+    "graphql",
+    "collect",
+    "replay",
+    "same",
 )
 
 
@@ -182,44 +186,125 @@ def _verify(document: Mapping[str, Any], path: Path, specification: Specificatio
 
 
 def _verify_steps(path: Path, steps: list[Any], server: str, specification: Specification) -> None:
-    saved = {"run"}
+    saved = {"run": "value"}
+    subscribers: set[str] = set()
     seen: set[tuple[str, str]] = set()
     for number, step in enumerate(steps):
-        if server == "shared" and ({"control", "put", "flood"} & set(step) or "run" in step):
+        place: list[str | int] = ["steps", number]
+        _verify_expectations(path, step, place, seen, specification)
+        _verify_query(path, step, place)
+        if server == "shared" and _disturbs(step):
             raise _mistake(
                 path,
                 "the step acts on a server that other scenarios share",
                 "add server: own",
-                ["steps", number],
+                place,
             )
-        expectations = [*step.get("expect", {}).items(), *step.get("message", {}).items()]
-        for requirement, schema in expectations:
-            place: list[str | int] = [
-                "steps",
-                number,
-                "expect" if requirement in step.get("expect", {}) else "message",
-            ]
-            _verify_expectation(path, requirement, schema, [*place, requirement], specification)
+        _verify_names(path, step, place, saved)
+        peer = step.get("peer", "main")
+        if isinstance(step.get("connect"), Mapping) and step["connect"].get("socket") == "SUB":
+            subscribers.add(peer)
+        if "collect" in step and peer not in subscribers:
+            raise _mistake(
+                path,
+                f"{peer} is no subscriber before this step",
+                "connect: it with socket: SUB in an earlier step",
+                place,
+            )
+        if "save" in step:
+            saved[step["save"]] = _kind(step)
+    if not seen:
+        raise _mistake(path, "the scenario checks nothing", "add expect: to a step", ["steps"])
+
+
+def _disturbs(step: Mapping[str, Any]) -> bool:
+    """Tell whether a step changes a server, so that it must not be a shared one."""
+    if "graphql" in step and queries.read(step["graphql"]["query"]).mutates:
+        return True
+    return bool({"control", "put", "flood"} & set(step)) or "run" in step
+
+
+def _kind(step: Mapping[str, Any]) -> str:
+    if step.get("decode") == "PbEntireWorkflow":
+        return "snapshot"
+    return "stream" if "collect" in step else "value"
+
+
+def _verify_expectations(
+    path: Path,
+    step: Mapping[str, Any],
+    place: list[str | int],
+    seen: set[tuple[str, str]],
+    specification: Specification,
+) -> None:
+    for kind in ("expect", "message"):
+        for requirement, schema in step.get(kind, {}).items():
+            _verify_expectation(
+                path, requirement, schema, [*place, kind, requirement], specification
+            )
             if (step["step"], requirement) in seen:
                 raise _mistake(
                     path,
                     f"{step['step']}::{requirement} is declared twice",
                     "give the steps different names",
-                    ["steps", number],
+                    place,
                 )
             seen.add((step["step"], requirement))
-        unknown = expect.references(step) - saved
-        if unknown:
-            raise _mistake(
-                path,
-                f"$get: nothing is saved as {', '.join(sorted(unknown))} before this step",
-                "add save: NAME to an earlier step",
-                ["steps", number],
-            )
-        if "save" in step:
-            saved.add(step["save"])
-    if not seen:
-        raise _mistake(path, "the scenario checks nothing", "add expect: to a step", ["steps"])
+    for message in expect.lint(step.get("require", True))[:1]:
+        raise _mistake(path, message, "see JSON Schema 2020-12", [*place, "require"])
+
+
+def _verify_query(path: Path, step: Mapping[str, Any], place: list[str | int]) -> None:
+    if "graphql" not in step:
+        return
+    here = [*place, "graphql"]
+    try:
+        query = queries.read(step["graphql"]["query"])
+    except ValueError as error:
+        raise _mistake(
+            path, str(error), "correct the query; send a wrong one with request:", [*here, "query"]
+        ) from None
+    unknown = step["graphql"].get("variables", {}).keys() - query.variables
+    if unknown:
+        raise _mistake(
+            path,
+            f"the query declares no variable ${min(unknown)}",
+            "declare it after the name of the operation, or leave it out",
+            [*here, "variables"],
+        )
+
+
+def _verify_names(
+    path: Path, step: Mapping[str, Any], place: list[str | int], saved: Mapping[str, str]
+) -> None:
+    """Verify that all that a step refers to was saved before it, and is of the right kind."""
+    same = step.get("same", {})
+    named = expect.references(step) | {
+        same[side].split("/")[0] for side in ("left", "right") if side in same
+    }
+    unknown = named - saved.keys()
+    if unknown:
+        raise _mistake(
+            path,
+            f"nothing is saved as {', '.join(sorted(unknown))} before this step",
+            "add save: NAME to an earlier step",
+            place,
+        )
+    replay = step.get("replay", {})
+    for key, kind, how in (
+        ("snapshot", "snapshot", "decode: PbEntireWorkflow and save: NAME"),
+        ("stream", "stream", "collect: and save: NAME"),
+        ("until", "snapshot", "decode: PbEntireWorkflow and save: NAME"),
+    ):
+        names = replay.get(key) or []
+        for name in [names] if isinstance(names, str) else names:
+            if saved.get(name) != kind:
+                raise _mistake(
+                    path,
+                    f"no {kind} is saved as {name} before this step",
+                    f"add a step with {how} before it",
+                    [*place, "replay", key],
+                )
 
 
 def _verify_substituted(path: Path, before: list[Any], after: list[Any], case: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from wri_conformance import readiness
 from wri_conformance.manifest import Manifest
 from wri_conformance.peers import Missing
 from wri_conformance.player import Player
@@ -94,6 +95,8 @@ class Stage:
             elif shared and (ended := run.ended()):
                 self._forget(run, scenario)
                 raise StartError(f"the server fell after the scenario before this one: {ended}", "")
+            if run.started and readiness.SHOWING & set(scenario.needs):
+                readiness.wait(run, player.trace)
 
         def other() -> Run:
             if not others:

@@ -20,30 +20,43 @@ def cache() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "wri"
 
 
-def ensure(packages: Sequence[str], say: Callable[[str], None]) -> Path:
+def ensure(
+    packages: Sequence[str], say: Callable[[str], None], python: str = sys.executable
+) -> Path:
     """Return the `bin` directory of an environment with `packages`, made if it is not there.
 
-    `say` is told what takes long. Several processes may ask at once; one of them builds.
+    `say` is told what takes long. Several processes may ask at once; one of them builds, with
+    the interpreter `python`.
 
     Raises:
         Mistake: pip cannot install the packages.
     """
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    digest = hashlib.sha256("\n".join([python, *packages]).encode()).hexdigest()[:12]
-    place = cache() / "venvs" / f"{packages[0].replace('==', '-')}-py{python}-{digest}"
+    version = _version(python)
+    digest = hashlib.sha256("\n".join([version, *packages]).encode()).hexdigest()[:12]
+    place = cache() / "venvs" / f"{packages[0].replace('==', '-')}-py{version}-{digest}"
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.with_suffix(place.suffix + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (place / "complete").exists():
             say(f"installing {' '.join(packages)} into {place} (once) …")
-            _build(place, packages)
+            _build(place, packages, python)
     return place / "bin"
 
 
-def _build(place: Path, packages: Sequence[str]) -> None:
+def _version(python: str) -> str:
+    """Return major and minor version of an interpreter, `3.11`."""
+    if python == sys.executable:
+        return f"{sys.version_info.major}.{sys.version_info.minor}"
+    script = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return subprocess.run(
+        [python, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def _build(place: Path, packages: Sequence[str], python: str) -> None:
     shutil.rmtree(place, ignore_errors=True)
     steps = [
-        [sys.executable, "-m", "venv", str(place)],
+        [python, "-m", "venv", str(place)],
         [
             str(place / "bin" / "pip"),
             "install",

@@ -5,6 +5,7 @@ import re
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from zmq.utils import z85
 
 from wri import data
 from wri_conformance import schemas
+from wri_proto.v1 import data_store_pb2
 
 TEXT = (data.root() / "spec" / "16-examples.md").read_text()
 MORE, LONG, COMMAND = 1, 2, 4
@@ -126,6 +128,10 @@ def test_each_dump_is_tested() -> None:
         "contact-file",
         "public-key-file",
         "public-key",
+        "response-no-jobs",
+        "publication-task-proxies",
+        "publication-all-head",
+        "checksum-stamps",
     }
     assert set(DUMPS) == others | set(MESSAGES)
     assert TEXT.count("```hex") == len(DUMPS)
@@ -197,6 +203,40 @@ def test_publication_is_topic_and_payload() -> None:
     frames = _frames(DUMPS["publication-shutdown"])
     assert frames == [Frame(MORE, b"shutdown"), Frame(0, b"AUTOMATIC")]
     assert _message(b"shutdown", b"AUTOMATIC") == DUMPS["publication-shutdown"]
+
+
+def test_response_of_a_protobuf_endpoint() -> None:
+    delimiter, body = _frames(DUMPS["response-no-jobs"])
+    assert (delimiter.body, delimiter.flags) == (b"", MORE)
+    assert data_store_pb2.JDeltas.FromString(body.body) == data_store_pb2.JDeltas(
+        time=1795576343.75
+    )
+
+
+def test_publication_of_a_delta() -> None:
+    topic, payload = (frame.body for frame in _frames(DUMPS["publication-task-proxies"]))
+    assert _message(topic, payload) == DUMPS["publication-task-proxies"]
+    delta = data_store_pb2.TPDeltas.FromString(payload)
+    assert delta.SerializeToString() == payload
+    assert topic == b"task_proxies"
+    assert [field.name for field, _ in delta.ListFields()] == ["time", "checksum", "updated"]
+    (element,) = delta.updated
+    assert [field.name for field, _ in element.ListFields()] == ["stamp", "id", "state"]
+    assert delta.time == 1795576343.75
+    assert f"as a varint: {delta.checksum} |" in TEXT
+    octets = DUMPS["checksum-stamps"]
+    assert delta.checksum == zlib.adler32(octets)
+    stamps = octets.decode().replace("~ada", " ~ada").split()
+    assert stamps == sorted(stamps)
+    assert element.stamp in stamps
+    assert len(stamps) == 2
+    head = f"`22 {element.ByteSize():x}`, then {element.ByteSize()} |"
+    assert head in TEXT
+
+    batch = data_store_pb2.AllDeltas(task_proxies=delta).SerializeToString()
+    assert _message(b"all", batch).startswith(DUMPS["publication-all-head"])
+    assert batch.endswith(payload)
+    assert f"octets `{batch[0]:x}`, for that field, and `{batch[1]:x}`, for its length" in TEXT
 
 
 def test_contact_file() -> None:

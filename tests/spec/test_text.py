@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import graphql
 import pytest
 from attrs import frozen
 
 from wri import data
 from wri_conformance import schemas
 from wri_conformance.specification import ROLES, Requirement, load
+from wri_proto.v1 import data_store_pb2
 
 ROOT = data.root()
 CHAPTERS = sorted((ROOT / "spec").glob("*.md"))
@@ -20,6 +22,7 @@ REQUIREMENTS = list(SPECIFICATION.requirements.values())
 KEYWORD = re.compile(r"\b(?:MUST|SHOULD|MAY|SHALL|REQUIRED|RECOMMENDED|OPTIONAL)\b")
 INFO = re.compile(
     r"text|json (?:schema|invalid)=(?P<json>\S+)|text schema=(?P<text>\S+)|hex name=[a-z0-9-]+"
+    r"|graphql schema=(?P<graphql>[0-9.]+)"
 )
 DASH = "\N{EN DASH}"
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.name)
@@ -65,13 +68,20 @@ def _fences(path: Path) -> Iterator[Fence]:
 
 def _table(chapter: str, *columns: str) -> list[dict[str, str]]:
     """Return the rows of the one table of a chapter that has these columns."""
+    found = _tables(chapter, *columns)
+    assert len(found) == 1, f"{chapter} has {len(found)} tables with the columns {columns}"
+    return found[0]
+
+
+def _tables(chapter: str, *columns: str) -> list[list[dict[str, str]]]:
+    """Return the rows of each table of a chapter that has these columns."""
     found: list[list[dict[str, str]]] = []
     header: list[str] | None = None
     for _, line in [*_prose(ROOT / "spec" / chapter), (0, "")]:
         if not line.startswith("|"):
             header = None
             continue
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
         if header is None:
             header = cells
             if tuple(header) == columns:
@@ -79,9 +89,8 @@ def _table(chapter: str, *columns: str) -> list[dict[str, str]]:
         elif tuple(header) == columns and set("".join(cells)) - set("-: "):
             assert len(cells) == len(columns), line
             found[-1].append(dict(zip(columns, cells, strict=True)))
-    assert len(found) == 1, f"{chapter} has {len(found)} tables with the columns {columns}"
-    assert found[0]
-    return found[0]
+    assert all(found)
+    return found
 
 
 def _schema(name: str) -> dict[str, Any]:
@@ -231,6 +240,12 @@ def test_code_block(fence: Fence) -> None:
         fields = {key: value for key, _, value in pairs}
         assert len(fields) == len(pairs)
         assert schemas.explain(schemas.named("contact.json").iter_errors(fields)) == ""
+    elif info["graphql"]:
+        sdl = [
+            (ROOT / "schemas" / "graphql" / f"{name}.graphql").read_text()
+            for name in ("base", info["graphql"])
+        ]
+        assert not graphql.validate(graphql.build_schema("\n".join(sdl)), graphql.parse(fence.body))
 
 
 def _file(name: str) -> str:
@@ -354,13 +369,65 @@ def test_table_of_meta_members() -> None:
             assert row["type"] == field["type"]
 
 
-def test_table_of_api_arguments() -> None:
-    rows = _table("07-endpoints.md", "argument", "type", "default", "meaning")
-    properties = _schema("api.json")["$defs"]["args"]["properties"]
-    assert [row["argument"] for row in rows] == list(properties)
+@pytest.mark.parametrize(
+    ("number", "name"), [(0, "api.json"), (1, "data.json"), (2, "graphql.json")]
+)
+def test_table_of_arguments(number: int, name: str) -> None:
+    tables = _tables("07-endpoints.md", "argument", "type", "default", "meaning")
+    assert len(tables) == 3
+    schema = _schema(name)["$defs"]["args"]
+    rows = tables[number]
+    assert [row["argument"] for row in rows] == list(schema["properties"])
     for row in rows:
-        assert row["type"].split(" or ") == properties[row["argument"]]["type"]
-        assert json.loads(row["default"]) is None
+        kind = schema["properties"][row["argument"]]["type"]
+        assert row["type"].split(" or ") == (kind if isinstance(kind, list) else [kind])
+        mandatory = row["argument"] in schema.get("required", [])
+        assert row["default"] == ("none" if mandatory else "null")
+
+
+def test_tables_of_elements() -> None:
+    elements = _table("09-data-store.md", *("type", "message", "delta", "identity", "what it is"))
+    snapshot = data_store_pb2.PbEntireWorkflow.DESCRIPTOR.fields_by_name
+    batch = data_store_pb2.AllDeltas.DESCRIPTOR.fields_by_name
+    assert {row["type"]: row["message"] for row in elements} == {
+        name: field.message_type.name for name, field in snapshot.items()
+    }
+    deltas = {row["type"]: row["delta"] for row in elements}
+    assert deltas == {name: field.message_type.name for name, field in batch.items()}
+    asked = _table("07-endpoints.md", "element_type", "result")
+    assert {row["element_type"]: row["result"] for row in asked} == deltas
+    names = _schema("data.json")["$defs"]["args"]["properties"]["element_type"]["enum"]
+    assert [row["element_type"] for row in asked] == names
+    topics = {
+        row["topic"]: row["payload"] for row in _table("10-publication.md", "topic", "payload")
+    }
+    assert topics == deltas | {"all": "AllDeltas", "shutdown": "text"}
+
+
+def test_table_of_delta_fields() -> None:
+    rows = _table("09-data-store.md", "field", "meaning")
+    assert {row["field"] for row in rows} == set(data_store_pb2.TPDeltas.DESCRIPTOR.fields_by_name)
+
+
+def test_table_of_replaced_fields() -> None:
+    rows = _table("09-data-store.md", "type", "fields that are replaced as a whole")
+    for row in rows:
+        message = data_store_pb2.PbEntireWorkflow.DESCRIPTOR.fields_by_name[
+            row["type"]
+        ].message_type
+        names = re.findall(r"`([a-z_]+)`", row["fields that are replaced as a whole"])
+        assert names
+        assert set(names) <= set(message.fields_by_name)
+
+
+def test_fields_that_requirements_name_exist() -> None:
+    """Names in snake_case in the chapters of the data store are those of fields or types."""
+    known = {"element_type", "request_string", "pb_data_elements", "pb_entire_workflow"}
+    for message in data_store_pb2.DESCRIPTOR.message_types_by_name.values():
+        known |= set(message.fields_by_name)
+    for chapter in ("09-data-store.md", "10-publication.md"):
+        text = "\n".join(line for _, line in _prose(ROOT / "spec" / chapter))
+        assert set(re.findall(r"`([a-z]+_[a-z_]+)`", text)) <= known
 
 
 # references
