@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, NoReturn
@@ -96,18 +97,18 @@ class Task:
         """Return the outputs of a task that succeeds as expected."""
         return [*self._required, "succeeded"]
 
-    @property
+    @cached_property
     def completion(self) -> str:
         """Return what `is_complete` expects, as an expression over outputs."""
         wanted = " and ".join([*self._required, "succeeded"])
         ways = [f"({wanted})" if self._required else wanted, *self._handled]
         return ways[0] if len(ways) == 1 else f"({' or '.join(ways)})"
 
-    @property
+    @cached_property
     def _required(self) -> list[str]:
         return [label for label in self.outputs if label in self.children]
 
-    @property
+    @cached_property
     def _handled(self) -> list[str]:
         return [label for label in ("failed", "submit-failed", "expired") if label in self.children]
 
