@@ -10,9 +10,6 @@ from typing import Final, NamedTuple, Protocol
 
 from wri_reference._workflow import OUTPUTS, ROOT, Definition, Dependency, Task
 
-RUNAHEAD: Final = 5
-"""How many cycle points, from the oldest active one on, may run at the same time."""
-
 QUEUE_LIMIT: Final = 100
 """How many tasks may be preparing, submitted or running at the same time."""
 
@@ -99,7 +96,7 @@ class Node:
         self.flow_wait = False
         self.in_pool = False
         self.is_held = False
-        self.is_queued = False
+        self.is_queued: bool | None = None  # until it is queued for the first time
         self.is_runahead = False
         self.submits = 0
         self.jobs: list[Job] = []
@@ -258,7 +255,7 @@ class Pool:
 
     def release_runahead(self) -> None:
         """Let tasks run up to the runahead limit, and show the first ones beyond it."""
-        limit = min(self._base() + RUNAHEAD - 1, self.stop_at)
+        limit = min(self._base() + self.definition.runahead - 1, self.stop_at)
         if limit == self.limit:
             return
         self.limit = limit
@@ -295,7 +292,9 @@ class Pool:
         """Take a task out of the pool."""
         if not node.in_pool:
             return
-        node.in_pool = node.is_queued = node.is_runahead = False
+        node.in_pool = node.is_runahead = False
+        if node.is_queued:
+            node.is_queued = False
         tasks = self.active[node.key.point]
         del tasks[node.key.name]
         if not tasks:
@@ -319,8 +318,9 @@ class Pool:
 
     def dequeue(self, node: Node) -> None:
         """Take a task out of the queue."""
-        node.is_queued = False
-        self.note(node)
+        if node.is_queued:
+            node.is_queued = False
+            self.note(node)
 
     def next_ready(self) -> list[Node]:
         """Return the queued tasks that may run now, and take them out of the queue."""
@@ -423,7 +423,9 @@ class Pool:
         for node in self:
             if point < node.key.point <= self.limit and node.state == "waiting":
                 node.is_runahead = True
-                self.dequeue(node)
+                if node.is_queued:
+                    node.is_queued = False
+                self.note(node)
         self.release_runahead()
 
     def set_hold(self, point: int) -> None:

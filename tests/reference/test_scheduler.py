@@ -208,6 +208,11 @@ def test_runahead_shows_one_point_beyond_five() -> None:
     )
 
 
+def test_the_workflow_may_say_how_far_it_runs_ahead() -> None:
+    run = Run(f"runahead: 2{RICH}", paused=True)
+    assert max(run.tasks()) == "3/mend"
+
+
 def test_dependencies_before_the_first_point_are_satisfied() -> None:
     condition = Run(RICH, paused=True).task("1/foo").prerequisites[0].conditions[0]
     assert (condition.task_proxy, condition.message) == ("0/foo", "satisfied naturally")

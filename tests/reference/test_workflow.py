@@ -78,7 +78,7 @@ def test_points_outside(points: str, before: str, after: str) -> None:
     ("task", "ends", "text"),
     [
         ("end", {"succeeded": True, "failed": False, "expired": False}, "succeeded"),
-        ("bad", {"succeeded": True, "failed": True}, "(succeeded or failed)"),
+        ("bad", {"succeeded": True, "failed": True}, "succeeded or failed"),
         ("m1", {"succeeded": False, "failed": False}, "(extra and succeeded)"),
     ],
 )
@@ -96,6 +96,8 @@ def test_what_is_expected(task: str, ends: dict[str, bool], text: str) -> None:
         ('["1", "3", "5"]', '["1", "20300101T0000Z"]', 2, "numbers and dates are mixed"),
         ('["1", "3", "5"]', "[today]", 2, "'today' is not a cycle point"),
         ('["1", "3", "5"]', "1", 2, "this is not a list"),
+        ("families:", "runahead: 0\nfamilies:", 3, "'0' is no number of cycle points"),
+        ("families:", "runahead: P4\nfamilies:", 3, "'P4' is no number of cycle points"),
         ("cycle_points:", "points:", 2, "there is no key 'points'"),
         ("SUB: {parent: FAM}", "SUB: {parent: FUM}", 4, "there is no family 'FUM'"),
         ("FAM: {}", "FAM: {parent: SUB}", 5, "the family 'SUB' is its own ancestor"),
