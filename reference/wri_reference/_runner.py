@@ -50,7 +50,7 @@ class Runner:
             self.pool.dequeue(node)
         node.is_runahead = False
         node.submits += 1
-        if node.done:
+        if node.state in FINAL:
             node.done.clear()
             self.view.changed(node, "outputs")
         self.pool.set_state(node, "preparing")

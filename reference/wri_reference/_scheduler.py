@@ -487,7 +487,7 @@ class Scheduler:
         for node in [node for node in self._pool if number in node.flows]:
             node.flows.discard(number)
             self._pool.note(node)
-            if not node.flows and node.state == "waiting":
+            if not node.flows and node.state not in BUSY:
                 self._pool.remove(node)
 
     def _reload(self, definition: Definition, now: float) -> None:
@@ -651,7 +651,7 @@ class Scheduler:
         for label in labels or task.required:
             known = {message: name for name, message in task.outputs.items()}.get(label, label)
             if not task.has_output(known):
-                self._view.log("WARNING", f"output {node.relative}:{label} not found")
+                self._view.log("WARNING", f"Output {node.relative}:{label} not found")
                 continue
             self._runner.force(node, known)
         self._view.changed(node, "outputs")

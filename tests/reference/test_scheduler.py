@@ -295,6 +295,31 @@ def _kinds(value: Any) -> Any:
     return type(value).__name__
 
 
+def test_commands_do_what_they_do_to_a_real_scheduler() -> None:
+    """`CHAIN` under cylc-flow 8.5.4: the states that commands, one after the other, led to.
+
+    Unsettled are tasks that were on their way when the real scheduler was looked at.
+    """
+    run = Run(CHAIN, paused=True)
+    for step in json.loads((FACTS.parent / "commands.json").read_text()):
+        run.do(step["command"], **step["arguments"])
+        run.wait(step["seconds"])
+        found = {
+            key: {
+                "state": proxy.state,
+                "held": proxy.is_held,
+                "queued": proxy.is_queued,
+                "flows": proxy.flow_nums,
+                "depth": proxy.graph_depth,
+                "jobs": [run.scheduler.store.elements["jobs"][job].state for job in proxy.jobs],
+                "outputs": sorted(key for key, one in proxy.outputs.items() if one.satisfied),
+            }
+            for key, proxy in run.tasks().items()
+            if key not in step["unsettled"]
+        }
+        assert found == step["tasks"], step["command"]
+
+
 def test_the_window_can_be_resized() -> None:
     run = Run(CHAIN, paused=True)
     assert "1/c" not in run.tasks()
@@ -490,7 +515,7 @@ def test_set_outputs() -> None:
     assert run.task("1/a").graph_depth == 1
     assert run.task("1/b").is_queued
     run.do("set_", ["2/c"], outputs=["nope"])
-    assert run.logs() == ["output 2/c:nope not found"]
+    assert run.logs() == ["Output 2/c:nope not found"]
 
 
 def test_set_prerequisites() -> None:
