@@ -151,6 +151,12 @@ class Listener(Protocol):
     def changed(self, node: Node, *aspects: str) -> None:
         """Note that more than flags and state changed: outputs, prerequisites, jobs, …."""
 
+    def touch(self, key: Key) -> None:
+        """Note that something about a task changed that need not be in the pool."""
+
+    def ended(self, node: Node, seconds: float) -> None:
+        """Note how long a job ran."""
+
     def log(self, level: str, text: str) -> None:
         """Note what people should read."""
 

@@ -165,8 +165,6 @@ class View:
         """Show a line of the log."""
         self._logs.append((level, text))
 
-    # what the scheduler tells
-
     def touch(self, key: Key) -> None:
         """Look again at a task, also one outside of the pool."""
         self._dirty.setdefault(key, set())
@@ -177,6 +175,8 @@ class View:
         mean = sum(self._elapsed[node.name][-10:]) / len(self._elapsed[node.name][-10:])
         identifier = _ids.definition_id(self.identity.id, node.name)
         self._change(pb.PbTask, identifier).mean_elapsed_time = mean
+
+    # what the scheduler tells
 
     def resize(self, extent: int) -> None:
         """Show more or fewer tasks around the pool."""
