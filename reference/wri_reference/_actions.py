@@ -133,14 +133,6 @@ class Actions:
                     f'  {job.cycle}/{job.task}/{job.number:02}: {severity} - "{text}"',
                 )
 
-    def stop_flow(self, number: int) -> None:
-        """Take all tasks out of a flow; those that are in no other one and have no job are gone."""
-        for node in [node for node in self._pool if number in node.flows]:
-            node.flows.discard(number)
-            self._pool.note(node)
-            if not node.flows and node.state not in BUSY:
-                self._pool.remove(node)
-
     def _trigger_anew(
         self,
         key: Key,

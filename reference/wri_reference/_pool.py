@@ -29,6 +29,7 @@ FINAL: Final = frozenset({"succeeded", "failed", "submit-failed", "expired"})
 
 NATURALLY: Final = "satisfied naturally"
 BY_FORCE: Final = "force satisfied"
+_FIRST_FLOW: Final = 1
 _IMPLIED: Final = {
     "started": ("submitted",),
     "succeeded": ("submitted", "started"),
@@ -270,6 +271,16 @@ class Pool:
         for name, index in self._next.items():
             self._next[name] = self._spawn_up_to(self.definition.tasks[name], index)
 
+    def stop_flow(self, number: int) -> None:
+        """Take all tasks out of a flow; those that are in no other one and have no job are gone."""
+        if number == _FIRST_FLOW:
+            self._next.clear()
+        for node in [node for node in self if number in node.flows]:
+            node.flows.discard(number)
+            self.note(node)
+            if not node.flows and node.state not in BUSY:
+                self.remove(node)
+
     def spawn(self, key: Key, flows: Iterable[int], *, again: bool = False) -> Node | None:
         """Return the task of the pool, which is new unless it was there.
 
@@ -455,7 +466,8 @@ class Pool:
         runahead limit.
         """
         gone = [node for node in self if node.key.name not in definition.tasks]
-        self._next = {name: self._next.get(name, self.limit + 1) for name in definition.tasks}
+        if self._next:
+            self._next = {name: self._next.get(name, self.limit + 1) for name in definition.tasks}
         self.definition = definition
         for node in gone:
             self.remove(node)
@@ -494,7 +506,7 @@ class Pool:
         """Spawn a task that needs no other one from `index` to one beyond the limit."""
         last = len(self.definition.cycle_points) - 1
         while index <= min(self.limit + 1, last) and _is_parentless(task, index):
-            self.spawn(Key(index, task.name), (1,))
+            self.spawn(Key(index, task.name), (_FIRST_FLOW,))
             index += 1
         return index
 

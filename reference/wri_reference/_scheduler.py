@@ -11,6 +11,7 @@ from wri_proto.v1.data_store_pb2 import AllDeltas
 from wri_reference import _arguments, _globs
 from wri_reference._actions import Actions
 from wri_reference._broadcasts import EVERY, Broadcasts, Change, check_settings
+from wri_reference._elements import Identity
 from wri_reference._errors import RemoteProtocolError
 from wri_reference._ids import Tokens
 from wri_reference._messages import quote
@@ -18,7 +19,7 @@ from wri_reference._pool import ACTIVE, Key, Pool
 from wri_reference._runner import Runner
 from wri_reference._store import DataStore
 from wri_reference._targets import Targets
-from wri_reference._view import Identity, View, stamp
+from wri_reference._view import View, stamp
 from wri_reference._workflow import Definition
 
 AUTOMATIC: Final = "AUTOMATIC"
@@ -139,7 +140,7 @@ class Scheduler:
             RemoteProtocolError: there is no such mode, cycle point, time or task.
         """
         if flow_num is not None:
-            self._commands.append(lambda _: self._actions.stop_flow(flow_num))
+            self._commands.append(lambda _: self._pool.stop_flow(flow_num))
         elif cycle_point is not None:
             point = _arguments.point(self.definition, cycle_point)
             self._commands.append(lambda _: self._pool.set_stop(point))

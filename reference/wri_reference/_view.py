@@ -1,23 +1,21 @@
 """How the pool of a scheduler looks in the data store, and what has to be published of it."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from wri_proto.v1 import data_store_pb2 as pb
 from wri_reference import _ids
-from wri_reference._broadcasts import Broadcasts, apply
-from wri_reference._messages import CYLC_VERSION
+from wri_reference._broadcasts import Broadcasts
+from wri_reference._elements import Elements, Identity, Kind, kind
 from wri_reference._pool import STATES, Job, Key, Node, Pool
 from wri_reference._store import TOPICS, Batch, DataStore
 from wri_reference._window import Edge, Window
-from wri_reference._workflow import OUTPUTS, Definition, Family, Task
-
-API_VERSION: Final = 5
+from wri_reference._workflow import OUTPUTS, Definition
 
 _LATEST = 5
+_LATEST_TIMES = 10
 _GROUP_ORDER = (
     "submit-failed",
     "failed",
@@ -28,37 +26,7 @@ _GROUP_ORDER = (
     "waiting",
     "succeeded",
 )
-_LOGS = ("job", "job.out", "job.err", "job-activity.log", "job.status", "job.xtrace")
-_RUNTIME = {
-    "execution_polling_intervals": "",
-    "execution_retry_delays": "",
-    "execution_time_limit": "",
-    "submission_polling_intervals": "",
-    "submission_retry_delays": "",
-    "directives": "[]",
-    "environment": "[]",
-    "outputs": "[]",
-    "run_mode": "live",
-}
 _Message = TypeVar("_Message")
-_Kind = tuple[object, ...]
-"""What makes tasks look alike."""
-
-
-class Identity(NamedTuple):
-    """Who a scheduler is: what the contact file of its server says, and its run directory."""
-
-    owner: str
-    workflow: str
-    host: str = "localhost"
-    port: int = 0
-    publish_port: int = 0
-    run_directory: str = ""
-
-    @property
-    def id(self) -> str:
-        """Return the id of the workflow."""
-        return _ids.workflow_id(self.owner, self.workflow)
 
 
 class _Record(NamedTuple):
@@ -127,6 +95,7 @@ class View:
         self.status = ""
         self.status_msg = ""
         self._definition = definition
+        self._elements = Elements(definition, identity, broadcasts)
         self._window = Window(definition, extent)
         self._dirty: dict[Key, set[str]] = {}
         self._shown: dict[Key, _Record] = {}
@@ -139,8 +108,7 @@ class View:
         self._latest: dict[str, list[str]] = {state: [] for state in STATES}
         self._elapsed: dict[str, list[float]] = {}
         self._logs: list[tuple[str, str]] = []
-        self._runtimes: dict[_Kind, pb.PbRuntime] = {}
-        self._templates: dict[_Kind, pb.PbTaskProxy] = {}
+        self._templates: dict[Kind, pb.PbTaskProxy] = {}
         self._changes: dict[str, Any] = {}
         self._added: set[str] = set()
         self._set_workflow: pb.PbWorkflow | None = None
@@ -172,9 +140,8 @@ class View:
     def ended(self, node: Node, seconds: float) -> None:
         """Note how long a job ran."""
         self._elapsed.setdefault(node.name, []).append(seconds)
-        mean = sum(self._elapsed[node.name][-10:]) / len(self._elapsed[node.name][-10:])
         identifier = _ids.definition_id(self.identity.id, node.name)
-        self._change(pb.PbTask, identifier).mean_elapsed_time = mean
+        self._change(pb.PbTask, identifier).mean_elapsed_time = _mean(self._elapsed[node.name])
 
     # what the scheduler tells
 
@@ -191,14 +158,27 @@ class View:
         for key in self._shown_families:
             family = self._definition.families[key.name]
             message = self._change(pb.PbFamilyProxy, self._proxy(key))
-            message.runtime.CopyFrom(self._runtime(self._definition.point(key.point), family))
+            message.runtime.CopyFrom(
+                self._elements.runtime(self._definition.point(key.point), family)
+            )
 
     def start(self, now: float) -> pb.AllDeltas:
         """Return the batch that begins everything anew: definitions and the workflow itself."""
         batch = Batch()
         batch.reload(TOPICS)
-        for message in self._definitions():
+        for message in self._elements.definitions():
             batch.add(message)
+        for name, times in self._elapsed.items():
+            identifier = _ids.definition_id(self.identity.id, name)
+            batch.update(pb.PbTask(id=identifier, mean_elapsed_time=_mean(times)))
+        batch.update(
+            pb.PbWorkflow(
+                id=self.identity.id,
+                status=self.status,
+                status_msg=self.status_msg,
+                n_edge_distance=self._window.extent,
+            )
+        )
         deltas = self.store.commit(batch, now)
         assert deltas is not None
         return deltas
@@ -280,7 +260,7 @@ class View:
             message.prerequisites.extend(self._prerequisites(node))
         self._fill_triggers(message, node, now)
         if self.broadcasts.settings:
-            message.runtime.CopyFrom(self._runtime(node.cycle, node.task))
+            message.runtime.CopyFrom(self._elements.runtime(node.cycle, node.task))
         if node.submits:
             message.job_submits = node.submits
         self._change(pb.PbTask, message.task).proxies.append(identifier)
@@ -296,7 +276,7 @@ class View:
         self._fill(message, old, new)
         self._fill_aspects(message, node, aspects, now)
         if "runtime" in aspects:
-            message.runtime.CopyFrom(self._runtime(node.cycle, node.task))
+            message.runtime.CopyFrom(self._elements.runtime(node.cycle, node.task))
         if "jobs" in aspects:
             message.job_submits = node.submits
 
@@ -378,7 +358,7 @@ class View:
         message.job_log_dir = (
             f"{self.identity.run_directory}/log/job/{node.cycle}/{node.name}/{job.number:02}"
         )
-        message.runtime.CopyFrom(self._runtime(node.cycle, node.task))
+        message.runtime.CopyFrom(self._elements.runtime(node.cycle, node.task))
         message.runtime.platform = message.runtime.platform or "localhost"
 
     def _flush_edges(self, batch: Batch) -> None:
@@ -428,7 +408,7 @@ class View:
             _ids.proxy_id(self.identity.id, cycle, name) for name in family.namespace[-2::-1]
         )
         message.is_retry = message.is_wallclock = message.is_xtriggered = False
-        message.runtime.CopyFrom(self._runtime(cycle, family))
+        message.runtime.CopyFrom(self._elements.runtime(cycle, family))
         if message.ancestors:
             message.first_parent = message.ancestors[0]
             parent = self._change(pb.PbFamilyProxy, message.first_parent)
@@ -468,92 +448,12 @@ class View:
         for state, tasks in self._latest.items():
             message.latest_state_tasks[state].task_proxies.extend(tasks)
 
-    # what does not change
-
-    def _definitions(self) -> Iterable[Any]:
-        definition, identity = self._definition, self.identity
-        tasks = {name: self._task(task) for name, task in definition.tasks.items()}
-        families = {name: self._family(family) for name, family in definition.families.items()}
-        used = {name for task in definition.tasks.values() for name in task.namespace[:-1]}
-        for name, task in definition.tasks.items():
-            families[task.namespace[-2]].child_tasks.append(tasks[name].id)
-        for name, family in definition.families.items():
-            if name in used and len(family.namespace) > 1:
-                families[family.namespace[-2]].child_families.append(families[name].id)
-        shown = [message for name, message in families.items() if name in used]
-        yield from tasks.values()
-        yield from shown
-        workflow = pb.PbWorkflow(
-            id=identity.id,
-            name=identity.workflow,
-            owner=identity.owner,
-            host=identity.host,
-            port=identity.port,
-            pub_port=identity.publish_port,
-            status=self.status,
-            status_msg=self.status_msg,
-            api_version=API_VERSION,
-            cylc_version=CYLC_VERSION,
-            reloaded=True,
-            run_mode="live",
-            cycling_mode="integer" if definition.is_integer else "gregorian",
-            workflow_log_dir=f"{identity.run_directory}/log/scheduler",
-            tree_depth=max(len(task.namespace) for task in definition.tasks.values()) - 1,
-            job_log_names=_LOGS,
-            ns_def_order=[name for name in (*families, *tasks) if name != "root"] + ["root"],
-            tasks=[message.id for message in tasks.values()],
-            families=[message.id for message in shown],
-            broadcasts=str(self.broadcasts),
-            n_edge_distance=self._window.extent,
-            is_held_total=0,
-            is_queued_total=0,
-            is_runahead_total=0,
-        )
-        workflow.meta.CopyFrom(_meta("", ""))
-        workflow.edges.leaves.extend(sorted(tasks))
-        workflow.edges.feet.extend(
-            sorted(
-                namespace[1]
-                for namespace in {task.namespace[:2] for task in definition.tasks.values()}
-            )
-        )
-        workflow.time_zone_info.hours = workflow.time_zone_info.minutes = 0
-        workflow.time_zone_info.string_basic = workflow.time_zone_info.string_extended = "Z"
-        yield workflow
-
-    def _task(self, task: Task) -> pb.PbTask:
-        message = pb.PbTask(
-            id=_ids.definition_id(self.identity.id, task.name),
-            name=task.name,
-            depth=len(task.namespace) - 1,
-            namespace=task.namespace,
-            meta=_meta(task.title, task.description),
-            runtime=self._plain_runtime(task),
-        )
-        message.first_parent = _ids.definition_id(self.identity.id, task.namespace[-2])
-        message.parents.append(message.first_parent)
-        if task.name in self._elapsed:
-            times = self._elapsed[task.name][-10:]
-            message.mean_elapsed_time = sum(times) / len(times)
-        return message
-
-    def _family(self, family: Family) -> pb.PbFamily:
-        message = pb.PbFamily(
-            id=_ids.definition_id(self.identity.id, family.name),
-            name=family.name,
-            depth=len(family.namespace) - 1,
-            meta=pb.PbMeta(user_defined="{}"),
-            runtime=self._plain_runtime(family),
-        )
-        if message.depth:
-            message.first_parent = _ids.definition_id(self.identity.id, family.namespace[-2])
-            message.parents.append(message.first_parent)
-        return message
+    # the parts of elements
 
     def _template(self, node: Node, now: float) -> pb.PbTaskProxy:
         """Return what is the same for many tasks of one batch: most of what is shown of them."""
         task = node.task
-        key = (node.cycle, task.namespace[:-1], *_kind(task))
+        key = (node.cycle, task.namespace[:-1], *kind(task))
         template = self._templates.get(key)
         if template is None:
             template = self._templates[key] = pb.PbTaskProxy(
@@ -564,7 +464,7 @@ class View:
                     _ids.proxy_id(self.identity.id, node.cycle, name)
                     for name in reversed(task.namespace[:-1])
                 ],
-                runtime=self._plain_runtime(task),
+                runtime=self._elements.plain_runtime(task),
                 is_held=False,
                 is_retry=False,
                 is_wallclock=False,
@@ -573,29 +473,6 @@ class View:
             template.first_parent = template.ancestors[0]
             self._fill_outputs(template, Node(node.key, node.cycle, task), now)
         return template
-
-    def _plain_runtime(self, thing: Task | Family) -> pb.PbRuntime:
-        kind = _kind(thing)
-        runtime = self._runtimes.get(kind)
-        if runtime is None:
-            runtime = self._runtimes[kind] = pb.PbRuntime(**_RUNTIME)
-            if isinstance(thing, Task):
-                runtime.script = _script(thing)
-                runtime.completion = thing.completion
-                runtime.outputs = json.dumps(
-                    [{"key": key, "value": value} for key, value in thing.outputs.items()]
-                )
-        return runtime
-
-    def _runtime(self, cycle: str, thing: Task | Family) -> pb.PbRuntime:
-        plain = self._plain_runtime(thing)
-        overrides = self.broadcasts.overrides(cycle, thing.namespace)
-        if not overrides:
-            return plain
-        runtime = pb.PbRuntime()
-        runtime.CopyFrom(plain)
-        apply(runtime, overrides)
-        return runtime
 
     def _prerequisites(self, node: Node) -> Iterable[pb.PbPrerequisite]:
         for wanted, satisfied in zip(node.task.dependencies, node.satisfied, strict=True):
@@ -686,6 +563,11 @@ def _record(node: Node, pool: Pool, depth: int) -> _Record:
     )
 
 
+def _mean(times: list[float]) -> float:
+    last = times[-_LATEST_TIMES:]
+    return sum(last) / len(last)
+
+
 def _fill_job(message: Any, job: Job) -> None:
     message.state = job.state
     message.messages.extend(job.messages)
@@ -707,19 +589,3 @@ def _fill_totals(message: Any, totals: _Totals) -> None:
     message.is_runahead = totals.runahead > 0
     message.is_runahead_total = totals.runahead
     message.graph_depth = min(depth for depth, count in totals.depths.items() if count)
-
-
-def _meta(title: str, description: str) -> pb.PbMeta:
-    return pb.PbMeta(title=title, description=description, URL="", user_defined="{}")
-
-
-def _kind(thing: Task | Family) -> _Kind:
-    if isinstance(thing, Family):
-        return ()
-    outputs = tuple(thing.outputs.items())
-    return (thing.outcome, thing.seconds, outputs, thing.completion)
-
-
-def _script(task: Task) -> str:
-    lines = [f"sleep {task.seconds:g}", *(f"cylc message -- '{m}'" for m in task.outputs.values())]
-    return "; ".join([*lines, "false" if task.outcome == "failed" else "true"])
