@@ -25,6 +25,9 @@ _REFUSALS: Final = {
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "it has other keys than the run directory, or left",
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "it does not speak ZMTP with CURVE",
 }
+_LOSSES: Final = {
+    zmq.EVENT_DISCONNECTED: "the connection was lost, and what was published since then"
+}
 
 _Key = TypeVar("_Key")
 
@@ -145,7 +148,10 @@ class Connection:
         keys: _keys.KeyPair,
     ) -> None:
         self.socket = zmq.Socket(context, kind)
-        self._refusals = self.socket.get_monitor_socket(sum(_REFUSALS))
+        # ZeroMQ connects again by itself. A request is sent again then, publications are not.
+        self._failures = _REFUSALS | _LOSSES if kind == zmq.SUB else _REFUSALS
+        self._events = self.socket.get_monitor_socket(sum(self._failures))
+        self._failure: ClientError | None = None
         try:
             self.socket.setsockopt(zmq.LINGER, 0)  # CLI-22
             self.socket.setsockopt(zmq.CURVE_SERVERKEY, server_key)
@@ -163,23 +169,27 @@ class Connection:
     def watch(self, poller: zmq.Poller) -> None:
         """Have `poller` wait for what `receive` looks at."""
         poller.register(self.socket, zmq.POLLIN)
-        poller.register(self._refusals, zmq.POLLIN)
+        poller.register(self._events, zmq.POLLIN)
 
     def receive(self) -> list[bytes] | None:
         """Return the frames of a message if one is there.
 
         Raises:
             HandshakeRefused: none will ever come.
+            ClientError: the connection of a subscriber was lost, after the last message.
         """
-        try:
-            return self.socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            pass
-        try:
-            event, _ = struct.unpack("=hi", self._refusals.recv_multipart(zmq.NOBLOCK)[0])
-        except zmq.Again:
-            return None
-        raise HandshakeRefused(f"the server refused the handshake: {_REFUSALS[event]}")
+        frames = _take(self.socket)
+        if frames is None and self._failure is None and (event := _take(self._events)):
+            number, _ = struct.unpack("=hi", event[0])
+            self._failure = (
+                HandshakeRefused(f"the server refused the handshake: {_REFUSALS[number]}")
+                if number in _REFUSALS
+                else ClientError(self._failures[number])
+            )
+            frames = _take(self.socket)  # it may have come in between
+        if frames is None and self._failure is not None:
+            raise self._failure
+        return frames
 
     def close(self) -> None:
         """Close the socket; what was not sent is dropped."""
@@ -198,6 +208,13 @@ class Connection:
     ) -> None:
         """Close the socket."""
         self.close()
+
+
+def _take(source: zmq.Socket[bytes]) -> list[bytes] | None:
+    try:
+        return source.recv_multipart(zmq.NOBLOCK)
+    except zmq.Again:
+        return None
 
 
 def _read_key(path: Path, what: str, parse: Callable[[bytes], _Key]) -> _Key:
