@@ -10,9 +10,6 @@ from typing import Final, NamedTuple, Protocol
 
 from wri_reference._workflow import OUTPUTS, ROOT, Definition, Dependency, Task
 
-RUNAHEAD: Final = 5
-"""How many cycle points, from the oldest active one on, may run at the same time."""
-
 QUEUE_LIMIT: Final = 100
 """How many tasks may be preparing, submitted or running at the same time."""
 
@@ -32,6 +29,7 @@ FINAL: Final = frozenset({"succeeded", "failed", "submit-failed", "expired"})
 
 NATURALLY: Final = "satisfied naturally"
 BY_FORCE: Final = "force satisfied"
+_FIRST_FLOW: Final = 1
 _IMPLIED: Final = {
     "started": ("submitted",),
     "succeeded": ("submitted", "started"),
@@ -99,7 +97,7 @@ class Node:
         self.flow_wait = False
         self.in_pool = False
         self.is_held = False
-        self.is_queued = False
+        self.is_queued: bool | None = None  # until it is queued for the first time
         self.is_runahead = False
         self.submits = 0
         self.jobs: list[Job] = []
@@ -153,6 +151,12 @@ class Listener(Protocol):
 
     def changed(self, node: Node, *aspects: str) -> None:
         """Note that more than flags and state changed: outputs, prerequisites, jobs, …."""
+
+    def touch(self, key: Key) -> None:
+        """Note that something about a task changed that need not be in the pool."""
+
+    def ended(self, node: Node, seconds: float) -> None:
+        """Note how long a job ran."""
 
     def log(self, level: str, text: str) -> None:
         """Note what people should read."""
@@ -258,7 +262,7 @@ class Pool:
 
     def release_runahead(self) -> None:
         """Let tasks run up to the runahead limit, and show the first ones beyond it."""
-        limit = min(self._base() + RUNAHEAD - 1, self.stop_at)
+        limit = min(self._base() + self.definition.runahead - 1, self.stop_at)
         if limit == self.limit:
             return
         self.limit = limit
@@ -266,6 +270,16 @@ class Pool:
             self._release(node)
         for name, index in self._next.items():
             self._next[name] = self._spawn_up_to(self.definition.tasks[name], index)
+
+    def stop_flow(self, number: int) -> None:
+        """Take all tasks out of a flow; those that are in no other one and have no job are gone."""
+        if number == _FIRST_FLOW:
+            self._next.clear()
+        for node in [node for node in self if number in node.flows]:
+            node.flows.discard(number)
+            self.note(node)
+            if not node.flows and node.state not in BUSY:
+                self.remove(node)
 
     def spawn(self, key: Key, flows: Iterable[int], *, again: bool = False) -> Node | None:
         """Return the task of the pool, which is new unless it was there.
@@ -295,7 +309,9 @@ class Pool:
         """Take a task out of the pool."""
         if not node.in_pool:
             return
-        node.in_pool = node.is_queued = node.is_runahead = False
+        node.in_pool = node.is_runahead = False
+        if node.is_queued:
+            node.is_queued = False
         tasks = self.active[node.key.point]
         del tasks[node.key.name]
         if not tasks:
@@ -319,8 +335,9 @@ class Pool:
 
     def dequeue(self, node: Node) -> None:
         """Take a task out of the queue."""
-        node.is_queued = False
-        self.note(node)
+        if node.is_queued:
+            node.is_queued = False
+            self.note(node)
 
     def next_ready(self) -> list[Node]:
         """Return the queued tasks that may run now, and take them out of the queue."""
@@ -423,7 +440,9 @@ class Pool:
         for node in self:
             if point < node.key.point <= self.limit and node.state == "waiting":
                 node.is_runahead = True
-                self.dequeue(node)
+                if node.is_queued:
+                    node.is_queued = False
+                self.note(node)
         self.release_runahead()
 
     def set_hold(self, point: int) -> None:
@@ -447,7 +466,8 @@ class Pool:
         runahead limit.
         """
         gone = [node for node in self if node.key.name not in definition.tasks]
-        self._next = {name: self._next.get(name, self.limit + 1) for name in definition.tasks}
+        if self._next:
+            self._next = {name: self._next.get(name, self.limit + 1) for name in definition.tasks}
         self.definition = definition
         for node in gone:
             self.remove(node)
@@ -486,7 +506,7 @@ class Pool:
         """Spawn a task that needs no other one from `index` to one beyond the limit."""
         last = len(self.definition.cycle_points) - 1
         while index <= min(self.limit + 1, last) and _is_parentless(task, index):
-            self.spawn(Key(index, task.name), (1,))
+            self.spawn(Key(index, task.name), (_FIRST_FLOW,))
             index += 1
         return index
 

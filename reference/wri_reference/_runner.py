@@ -4,7 +4,6 @@ import heapq
 from typing import Final, NamedTuple
 
 from wri_reference._pool import BUSY, FINAL, Job, Key, Node, Pool
-from wri_reference._view import View
 
 LATENCY: Final = 0.2
 """Seconds from preparing to submitted, and from submitted to running."""
@@ -27,9 +26,8 @@ class _Event(NamedTuple):
 class Runner:
     """Submits tasks and carries out what their jobs do."""
 
-    def __init__(self, pool: Pool, view: View) -> None:
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self.view = view
         self._events: list[_Event] = []
         self._count = 0
         self._job_id = _FIRST_JOB_ID
@@ -50,9 +48,9 @@ class Runner:
             self.pool.dequeue(node)
         node.is_runahead = False
         node.submits += 1
-        if node.done:
+        if node.state in FINAL:
             node.done.clear()
-            self.view.changed(node, "outputs")
+            self.pool.listener.changed(node, "outputs")
         self.pool.set_state(node, "preparing")
         outcome = _SUBMIT_FAILED if node.task.outcome == _SUBMIT_FAILED else _SUBMITTED
         self._at(now + LATENCY, node, outcome)
@@ -75,7 +73,7 @@ class Runner:
         if job is None or job.finished is not None:
             return
         job.messages.append(text)
-        self.view.changed(node, "jobs")
+        self.pool.listener.changed(node, "jobs")
         label = {message: label for label, message in node.task.outputs.items()}.get(text)
         if text == "started":
             self._started(node, job, now)
@@ -115,7 +113,7 @@ class Runner:
     def _begin(self, node: Node, outcome: str, now: float) -> None:
         node.jobs.append(Job(node.submits, str(self._job_id), outcome, submitted=now))
         self._job_id += 1
-        self.view.changed(node, "jobs")
+        self.pool.listener.changed(node, "jobs")
         if outcome == _SUBMIT_FAILED:
             node.jobs[-1].finished = now
             self._submit_failed(node)
@@ -130,7 +128,7 @@ class Runner:
         self._at(start + node.task.seconds, node, end)
 
     def _submit_failed(self, node: Node) -> None:
-        self.view.changed(node, "jobs")
+        self.pool.listener.changed(node, "jobs")
         self.pool.listener.log("ERROR", f"[{self._name(node)}] submission failed")
         self._finish(node, _SUBMIT_FAILED)
 
@@ -145,13 +143,13 @@ class Runner:
         job.state = state
         job.started = now if job.started is None else job.started
         job.finished = now
-        self.view.changed(node, "jobs")
+        self.pool.listener.changed(node, "jobs")
         if not (node.in_pool and node.state in BUSY):
             return
         if state == "failed":
             self.pool.listener.log("ERROR", f"[{self._name(node)}] {text}")
         if state == "succeeded":
-            self.view.ended(node, now - job.started)
+            self.pool.listener.ended(node, now - job.started)
         self._finish(node, state)
 
     def _finish(self, node: Node, state: str) -> None:

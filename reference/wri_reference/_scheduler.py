@@ -4,21 +4,23 @@ Times are seconds since the epoch, and arguments. It behaves as a real scheduler
 client can see it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from wri_proto.v1.data_store_pb2 import AllDeltas
 from wri_reference import _arguments, _globs
-from wri_reference._arguments import Flows, JobId, Message, Prerequisite
+from wri_reference._actions import Actions
 from wri_reference._broadcasts import EVERY, Broadcasts, Change, check_settings
+from wri_reference._elements import Identity
 from wri_reference._errors import RemoteProtocolError
 from wri_reference._ids import Tokens
 from wri_reference._messages import quote
-from wri_reference._pool import ACTIVE, BUSY, BY_FORCE, NATURALLY, Key, Node, Pool, descends
+from wri_reference._pool import ACTIVE, Key, Pool
 from wri_reference._runner import Runner
 from wri_reference._store import DataStore
-from wri_reference._view import Identity, View, stamp
-from wri_reference._workflow import Definition, Dependency
+from wri_reference._targets import Targets
+from wri_reference._view import View, stamp
+from wri_reference._workflow import Definition
 
 AUTOMATIC: Final = "AUTOMATIC"
 _EXPLAINED: Final = {
@@ -51,14 +53,16 @@ class Scheduler:
     """
 
     def __init__(
-        self, definition: Definition, identity: Identity, now: float, *, paused: bool = False
+        self, definition: Definition, identity: Identity, now: float, paused: bool = False
     ) -> None:
         self.definition = definition
         self.stopped: str | None = None
         self._broadcasts = Broadcasts()
         self._view = View(definition, identity, self._broadcasts)
         self._pool = Pool(definition, self._view)
-        self._runner = Runner(self._pool, self._view)
+        self._runner = Runner(self._pool)
+        self._targets = Targets(self._pool)
+        self._actions = Actions(self._pool, self._runner, self._targets)
         self._commands: list[Command] = []
         self._paused = paused
         self._reloading = ""
@@ -66,8 +70,6 @@ class Scheduler:
         self._stopping: str | None = None
         self._stop_time: float | None = None
         self._stop_task: Key | None = None
-        self._last_flow = 1
-        self._on_resume: list[Node] = []
         self._external: list[tuple[str, str]] = []
         self._set_status()
         self._ready = [self._view.start(now)]
@@ -120,10 +122,7 @@ class Scheduler:
         def carry_out(now: float) -> None:
             self._paused = False
             self._stalled = False
-            waiting, self._on_resume = self._on_resume, []
-            for node in waiting:
-                if node.in_pool and node.state not in BUSY:
-                    self._runner.submit(node, now)
+            self._actions.resume(now)
 
         self._commands.append(carry_out)
 
@@ -141,7 +140,7 @@ class Scheduler:
             RemoteProtocolError: there is no such mode, cycle point, time or task.
         """
         if flow_num is not None:
-            self._commands.append(lambda _: self._stop_flow(flow_num))
+            self._commands.append(lambda _: self._pool.stop_flow(flow_num))
         elif cycle_point is not None:
             point = _arguments.point(self.definition, cycle_point)
             self._commands.append(lambda _: self._pool.set_stop(point))
@@ -149,7 +148,7 @@ class Scheduler:
             moment = _arguments.moment(clock_time)
             self._commands.append(lambda _: self._set_stop_time(moment))
         elif task is not None:
-            key = self._exact(task)
+            key = self._targets.exact(task)
             self._commands.append(lambda _: self._set_stop_task(key))
         else:
             reason = _arguments.mode(mode)
@@ -181,13 +180,7 @@ class Scheduler:
 
     def release_hold_point(self) -> None:
         """Release all tasks, and hold no cycle points any more."""
-
-        def carry_out(_: float) -> None:
-            for key in list(self._pool.to_hold):
-                self._view.touch(key)
-            self._pool.release_all()
-
-        self._commands.append(carry_out)
+        self._commands.append(lambda _: self._actions.release_all())
 
     def set_verbosity(self, level: Any) -> None:
         """Do nothing: a simulation has no log but the one in the data store.
@@ -213,30 +206,12 @@ class Scheduler:
     def hold(self, tasks: Sequence[Any]) -> None:
         """Hold tasks, also ones that are yet to come."""
         ids = _globs.parse_tasks(tasks)
-
-        def carry_out(_: float) -> None:
-            active, others = self._match(ids)
-            for node in active:
-                self._pool.hold(node)
-            for key in others:
-                self._pool.to_hold.add(key)
-                self._view.touch(key)
-
-        self._commands.append(carry_out)
+        self._commands.append(lambda _: self._actions.hold(ids))
 
     def release(self, tasks: Sequence[Any]) -> None:
         """Release tasks, also ones that are yet to come."""
         ids = _globs.parse_tasks(tasks)
-
-        def carry_out(_: float) -> None:
-            active, others = self._match(ids)
-            for node in active:
-                self._pool.release(node)
-            for key in others:
-                self._pool.to_hold.discard(key)
-                self._view.touch(key)
-
-        self._commands.append(carry_out)
+        self._commands.append(lambda _: self._actions.release(ids))
 
     def trigger(
         self,
@@ -255,7 +230,9 @@ class Scheduler:
         ids = _globs.parse_tasks(tasks)
         flows = _arguments.flows(flow, wait=flow_wait)
         self._commands.append(
-            lambda now: self._trigger(ids, flows, now, wait=flow_wait, on_resume=on_resume)
+            lambda now: self._actions.trigger(
+                ids, flows, now, wait=flow_wait, on_resume=on_resume and self._paused
+            )
         )
 
     def set_(
@@ -279,7 +256,9 @@ class Scheduler:
         flows = _arguments.flows(flow, wait=flow_wait)
         labels = _arguments.outputs(outputs)
         wanted = _arguments.prerequisites(prerequisites)
-        self._commands.append(lambda _: self._set(ids, flows, labels, wanted, wait=flow_wait))
+        self._commands.append(
+            lambda _: self._actions.set_(ids, flows, labels, wanted, wait=flow_wait)
+        )
 
     def remove(self, tasks: Sequence[Any], flow: Sequence[Any] | None = None) -> None:
         """Take tasks out of the flows, as if they had never run.
@@ -289,31 +268,17 @@ class Scheduler:
         """
         ids = _globs.parse_tasks(tasks)
         flows = _arguments.flows(flow, existing=True)
-
-        def carry_out(now: float) -> None:
-            active, others = self._match(ids)
-            for key in (*(node.key for node in active), *others):
-                self._remove(key, flows.numbers, now)
-            self._pool.release_runahead()
-
-        self._commands.append(carry_out)
+        self._commands.append(lambda now: self._actions.remove(ids, flows, now))
 
     def kill(self, tasks: Sequence[Any]) -> None:
         """End the jobs of tasks; the tasks fail and are held."""
         ids = _globs.parse_tasks(tasks)
-
-        def carry_out(now: float) -> None:
-            active, _ = self._match(ids, others=False)
-            spared = [node.relative for node in active if not self._runner.kill(node, now)]
-            if spared:
-                self._view.log("WARNING", f"Tasks not killable: {', '.join(spared)}")
-
-        self._commands.append(carry_out)
+        self._commands.append(lambda now: self._actions.kill(ids, now))
 
     def poll(self, tasks: Sequence[Any]) -> None:
         """Ask for the state of jobs: those of a simulation are always as they are shown."""
         ids = _globs.parse_tasks(tasks)
-        self._commands.append(lambda _: self._match(ids, others=False) and None)
+        self._commands.append(lambda _: self._look_up(ids))
 
     def message(self, task_job: Any, event_time: Any = None, messages: Any = None) -> str:
         """Take messages of a job, each `[severity, text]`.
@@ -324,7 +289,9 @@ class Scheduler:
         job = _arguments.job(task_job)
         moment = None if event_time is None else _arguments.moment(event_time)
         texts = _arguments.messages(messages)
-        self._commands.append(lambda now: self._take(job, texts, now if moment is None else moment))
+        self._commands.append(
+            lambda now: self._actions.take(job, texts, now if moment is None else moment)
+        )
         return f"Messages queued: {len(texts)}"
 
     def ext_trigger(self, message: str, id: str) -> str:  # noqa: A002 - the argument's name
@@ -471,6 +438,9 @@ class Scheduler:
 
     # -- what commands do -----------------------------------------------------------------
 
+    def _look_up(self, ids: Sequence[Tokens]) -> None:
+        self._targets.match(ids, others=False)
+
     def _begin_stop(self, reason: str, now: float) -> None:
         self._stopping = reason
         if reason == "REQUEST(KILL)":
@@ -483,19 +453,11 @@ class Scheduler:
     def _set_stop_task(self, key: Key) -> None:
         self._stop_task = key
 
-    def _stop_flow(self, number: int) -> None:
-        for node in [node for node in self._pool if number in node.flows]:
-            node.flows.discard(number)
-            self._pool.note(node)
-            if not node.flows and node.state == "waiting":
-                self._pool.remove(node)
-
     def _reload(self, definition: Definition, now: float) -> None:
         paused, self._reloading = self._paused, "loading the workflow definition"
         self._flush(now, self._ready)
         self._view = self._view.successor(definition)
         self._pool.listener = self._view
-        self._runner.view = self._view
         self._set_status()
         self._ready.append(self._view.start(now))
         self.definition = definition
@@ -504,204 +466,8 @@ class Scheduler:
             self._view.entered(node)
         if self._stop_task is not None and not self._pool.exists(self._stop_task):
             self._stop_task = None
-        self._on_resume = [node for node in self._on_resume if node.in_pool]
         self._reloading = ""
         self._paused = paused
-
-    def _trigger(
-        self, ids: Sequence[Tokens], wanted: Flows, now: float, *, wait: bool, on_resume: bool
-    ) -> None:
-        active, others = self._match(ids)
-        group = {node.key for node in active} | set(others)
-        flows = self._flows(wanted, active)
-        again = list(others)
-        for node in active:
-            if self._parents_in(node, group):
-                again.append(node.key)
-                self._remove(node.key, frozenset(), now)
-            elif node.state in BUSY:
-                self._view.log(
-                    "WARNING", f"Job already in process - ignoring trigger: {node.relative}"
-                )
-                self._merge(node, flows)
-            else:
-                self._merge(node, flows)
-                self._pool.satisfy_all(node)
-                self._run_now(node, now, on_resume=on_resume)
-        for key in others:
-            self._forget(key, flows)
-        for key in again:
-            self._trigger_anew(key, group, flows, now, wait=wait, on_resume=on_resume)
-
-    def _trigger_anew(
-        self,
-        key: Key,
-        group: Collection[Key],
-        flows: set[int],
-        now: float,
-        *,
-        wait: bool,
-        on_resume: bool,
-    ) -> None:
-        """Run a task again; what it needs of the same group it waits for."""
-        task = self.definition.tasks[key.name]
-        inside = [
-            one for one in task.dependencies if Key(key.point + one.offset, one.task) in group
-        ]
-        if inside and len(inside) == len(task.dependencies):
-            return  # the others will spawn it
-        node = self._pool.spawn(key, flows, again=True)
-        if node is None:
-            return
-        node.flow_wait = wait
-        for one in task.dependencies:
-            if one not in inside:
-                for label in one.outputs:
-                    self._pool.satisfy(node, one, label, BY_FORCE)
-        self._pool.pull_trigger(node, None)
-        if inside:
-            self._pool.admit(node)
-        else:
-            self._run_now(node, now, on_resume=on_resume)
-
-    def _run_now(self, node: Node, now: float, *, on_resume: bool) -> None:
-        if on_resume and self._paused:
-            self._on_resume.append(node)
-        else:
-            self._runner.submit(node, now)
-
-    def _set(
-        self,
-        ids: Sequence[Tokens],
-        wanted: Flows,
-        labels: Sequence[str],
-        prerequisites: Sequence[Prerequisite],
-        *,
-        wait: bool,
-    ) -> None:
-        active, others = self._match(ids)
-        flows = self._flows(wanted, active)
-        for node in active:
-            self._merge(node, flows)
-        for key in (*(node.key for node in active), *others):
-            if prerequisites:
-                self._set_prerequisites(key, prerequisites, flows)
-            else:
-                self._set_outputs(key, labels, flows, wait=wait)
-        self._pool.release_runahead()
-
-    def _set_prerequisites(
-        self, key: Key, wanted: Sequence[Prerequisite], flows: Iterable[int]
-    ) -> None:
-        task = self.definition.tasks[key.name]
-        chosen: list[tuple[Dependency, str]] = []
-        for one in wanted:
-            if _arguments.is_xtrigger(one):
-                continue
-            found = self._dependencies(key, one)
-            if not found:
-                self._view.log(
-                    "WARNING",
-                    f"{self.definition.point(key.point)}/{task.name} does not depend on "
-                    f'"{one.cycle}/{one.task}:{one.output}"',
-                )
-            chosen += found
-        everything = any(one.cycle is None for one in wanted)
-        triggered = everything or any(_arguments.is_xtrigger(one) for one in wanted)
-        if not chosen and not triggered and not everything:
-            return
-        node = self._pool.spawn(key, flows, again=True)
-        if node is None:
-            return
-        for dependency, label in chosen:
-            self._pool.satisfy(node, dependency, label, BY_FORCE)
-        if triggered:
-            self._pool.pull_trigger(node, None)
-        self._pool.admit(node)
-
-    def _dependencies(self, key: Key, wanted: Prerequisite) -> list[tuple[Dependency, str]]:
-        """Return the dependencies of a task, and which output of each, that are meant."""
-        found = []
-        for one in self.definition.tasks[key.name].dependencies:
-            point = self.definition.point(key.point + one.offset)
-            if wanted.cycle is not None and not (
-                one.task == wanted.task and _globs.same_point(point, wanted.cycle)
-            ):
-                continue
-            outputs = self.definition.tasks[one.task].outputs
-            found += [
-                (one, label)
-                for label in one.outputs
-                if wanted.output in {None, label, outputs.get(label)}
-            ]
-        return found
-
-    def _set_outputs(
-        self, key: Key, labels: Sequence[str], flows: Iterable[int], *, wait: bool
-    ) -> None:
-        node = self._pool.get(key)
-        if node is None:
-            # It does not enter the pool: all that has to happen happens now.
-            old = self._pool.nodes.get(key)
-            node = old if old is not None else self._pool.look(key)
-            node.flows |= set(flows)
-            self._pool.nodes[key] = node
-        node.flow_wait = wait
-        task = node.task
-        for label in labels or task.required:
-            known = {message: name for name, message in task.outputs.items()}.get(label, label)
-            if not task.has_output(known):
-                self._view.log("WARNING", f"output {node.relative}:{label} not found")
-                continue
-            self._runner.force(node, known)
-        self._view.changed(node, "outputs")
-
-    def _remove(self, key: Key, numbers: frozenset[int], now: float) -> None:
-        node = self._pool.nodes.get(key)
-        if node is None:
-            return
-        gone = node.flows & numbers if numbers else set(node.flows)
-        if numbers and not gone:
-            return
-        node.flows -= gone
-        if node.in_pool and not node.flows:
-            self._pool.remove(node)
-            if node.state in BUSY:
-                self._runner.kill(node, now)
-                self._pool.to_hold.discard(key)
-        self._view.changed(node)
-        for child in {one for some in node.task.children.values() for one in some}:
-            self._withdraw(node, Key(key.point + child.offset, child.task), -child.offset, gone)
-
-    def _withdraw(self, parent: Node, key: Key, offset: int, flows: set[int]) -> None:
-        """Let a task know that one of those that it waited for has not run after all."""
-        node = self._pool.get(key)
-        if node is None or not node.flows & flows:
-            return
-        if not self._pool.unsatisfy(node, parent.name, offset, NATURALLY):
-            return
-        if node.state != "waiting" or node.is_satisfied or node.flows - flows:
-            return
-        if node.is_queued:
-            self._pool.dequeue(node)
-        if not any(node.satisfied):
-            node.flows -= flows
-            self._pool.remove(node)
-
-    def _take(self, job: JobId, messages: Sequence[Message], now: float) -> None:
-        point = self._point(job.cycle)
-        node = self._pool.nodes.get(Key(-1 if point is None else point, job.task))
-        current = node.job if node is not None else None
-        known = current is not None and current.number == job.number and current.finished is None
-        for severity, text in messages:
-            if node is not None and known:
-                self._runner.receive(node, severity, text, now)
-            else:
-                self._view.log(
-                    "WARNING",
-                    "Undeliverable task messages received and ignored:\n"
-                    f'  {job.cycle}/{job.task}/{job.number:02}: {severity} - "{text}"',
-                )
 
     def _expired(self, cutoff: Any) -> list[str]:
         before = None if cutoff is None else _arguments.point(self.definition, cutoff)
@@ -730,80 +496,3 @@ class Scheduler:
         return points, bad
 
     # -- which tasks ----------------------------------------------------------------------
-
-    def _match(self, ids: Sequence[Tokens], *, others: bool = True) -> tuple[list[Node], list[Key]]:
-        """Return the tasks of the pool that are meant and, if wanted, others; warn of the rest."""
-        active, unmatched = _globs.match_active(ids, list(self._pool))
-        keys: dict[Key, None] = {}
-        for tokens in ids if others else ():
-            exact = _globs.exact(tokens)
-            found = self._members(*exact) if exact is not None else []
-            keys.update(dict.fromkeys(key for key in found if self._pool.get(key) is None))
-            if found and tokens in unmatched:
-                unmatched.remove(tokens)
-        for tokens in unmatched:
-            self._view.log("WARNING", self._complaint(tokens))
-        return active, list(keys)
-
-    def _members(self, cycle: str, name: str) -> list[Key]:
-        point = self._point(cycle)
-        if point is None:
-            return []
-        if name in self.definition.tasks:
-            return [Key(point, name)]
-        if name not in self.definition.families:
-            return []
-        tasks = self.definition.tasks.values()
-        return [Key(point, task.name) for task in tasks if descends(task, name)]
-
-    def _complaint(self, tokens: Tokens) -> str:
-        exact = _globs.exact(tokens)
-        names = {*self.definition.tasks, *self.definition.families}
-        if exact is None or (exact[1] in names and self._point(exact[0]) is not None):
-            task = tokens.task or EVERY
-            task += f":{tokens.task_selector}" if tokens.task_selector else ""
-            return f"No active tasks matching: {tokens.cycle}/{task}"
-        if exact[1] not in names:
-            return f"No matching tasks found: {exact[1]}"
-        return f"Invalid cycle point for task: {exact[1]}, {exact[0]}"
-
-    def _point(self, cycle: str) -> int | None:
-        for index, point in enumerate(self.definition.cycle_points):
-            if _globs.same_point(point, cycle):
-                return index
-        return None
-
-    def _exact(self, text: Any) -> Key:
-        tokens = _globs.parse_tasks([text])[0]
-        exact = _globs.exact(tokens)
-        point = None if exact is None else self._point(exact[0])
-        if exact is None or point is None or exact[1] not in self.definition.tasks:
-            raise RemoteProtocolError(f"{quote(str(text))} is not a task of the workflow")
-        return Key(point, exact[1])
-
-    def _parents_in(self, node: Node, group: Collection[Key]) -> bool:
-        return any(
-            Key(node.key.point + one.offset, one.task) in group for one in node.task.dependencies
-        )
-
-    def _flows(self, wanted: Flows, active: Sequence[Node]) -> set[int]:
-        if wanted.new:
-            self._last_flow += 1
-            return {self._last_flow}
-        if wanted.none:
-            return set()
-        if wanted.numbers:
-            self._last_flow = max(self._last_flow, *wanted.numbers)
-            return set(wanted.numbers)
-        nodes: Iterable[Node] = active or self._pool
-        return set().union(*(node.flows for node in nodes)) or {self._last_flow}
-
-    def _merge(self, node: Node, flows: set[int]) -> None:
-        if flows - node.flows:
-            node.flows |= flows
-            self._pool.note(node)
-
-    def _forget(self, key: Key, flows: set[int]) -> None:
-        node = self._pool.nodes.get(key)
-        if node is not None:
-            node.flows -= flows

@@ -1,23 +1,21 @@
 """How the pool of a scheduler looks in the data store, and what has to be published of it."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from wri_proto.v1 import data_store_pb2 as pb
 from wri_reference import _ids
-from wri_reference._broadcasts import Broadcasts, apply
-from wri_reference._messages import CYLC_VERSION
+from wri_reference._broadcasts import Broadcasts
+from wri_reference._elements import Elements, Identity, Kind, kind
 from wri_reference._pool import STATES, Job, Key, Node, Pool
 from wri_reference._store import TOPICS, Batch, DataStore
 from wri_reference._window import Edge, Window
-from wri_reference._workflow import OUTPUTS, Definition, Family, Task
-
-API_VERSION: Final = 5
+from wri_reference._workflow import OUTPUTS, Definition
 
 _LATEST = 5
+_LATEST_TIMES = 10
 _GROUP_ORDER = (
     "submit-failed",
     "failed",
@@ -28,35 +26,7 @@ _GROUP_ORDER = (
     "waiting",
     "succeeded",
 )
-_LOGS = ("job", "job.out", "job.err", "job-activity.log", "job.status", "job.xtrace")
-_RUNTIME = {
-    "execution_polling_intervals": "",
-    "execution_retry_delays": "",
-    "execution_time_limit": "",
-    "submission_polling_intervals": "",
-    "submission_retry_delays": "",
-    "directives": "[]",
-    "environment": "[]",
-    "outputs": "[]",
-    "run_mode": "live",
-}
 _Message = TypeVar("_Message")
-
-
-class Identity(NamedTuple):
-    """Who a scheduler is: what the contact file of its server says, and its run directory."""
-
-    owner: str
-    workflow: str
-    host: str = "localhost"
-    port: int = 0
-    publish_port: int = 0
-    run_directory: str = ""
-
-    @property
-    def id(self) -> str:
-        """Return the id of the workflow."""
-        return _ids.workflow_id(self.owner, self.workflow)
 
 
 class _Record(NamedTuple):
@@ -68,6 +38,15 @@ class _Record(NamedTuple):
     runahead: bool | None
     depth: int
     flows: str
+
+
+class _Change(NamedTuple):
+    """What happened to a task of a family; None stands for being shown no more, or not yet."""
+
+    point: int
+    family: str
+    old: _Record | None
+    new: _Record | None
 
 
 class _Totals:
@@ -116,6 +95,7 @@ class View:
         self.status = ""
         self.status_msg = ""
         self._definition = definition
+        self._elements = Elements(definition, identity, broadcasts)
         self._window = Window(definition, extent)
         self._dirty: dict[Key, set[str]] = {}
         self._shown: dict[Key, _Record] = {}
@@ -128,8 +108,7 @@ class View:
         self._latest: dict[str, list[str]] = {state: [] for state in STATES}
         self._elapsed: dict[str, list[float]] = {}
         self._logs: list[tuple[str, str]] = []
-        self._runtimes: dict[str, pb.PbRuntime] = {}
-        self._templates: dict[str, pb.PbTaskProxy] = {}
+        self._templates: dict[Kind, pb.PbTaskProxy] = {}
         self._changes: dict[str, Any] = {}
         self._added: set[str] = set()
         self._set_workflow: pb.PbWorkflow | None = None
@@ -154,8 +133,6 @@ class View:
         """Show a line of the log."""
         self._logs.append((level, text))
 
-    # what the scheduler tells
-
     def touch(self, key: Key) -> None:
         """Look again at a task, also one outside of the pool."""
         self._dirty.setdefault(key, set())
@@ -163,9 +140,10 @@ class View:
     def ended(self, node: Node, seconds: float) -> None:
         """Note how long a job ran."""
         self._elapsed.setdefault(node.name, []).append(seconds)
-        mean = sum(self._elapsed[node.name][-10:]) / len(self._elapsed[node.name][-10:])
         identifier = _ids.definition_id(self.identity.id, node.name)
-        self._change(pb.PbTask, identifier).mean_elapsed_time = mean
+        self._change(pb.PbTask, identifier).mean_elapsed_time = _mean(self._elapsed[node.name])
+
+    # what the scheduler tells
 
     def resize(self, extent: int) -> None:
         """Show more or fewer tasks around the pool."""
@@ -180,14 +158,27 @@ class View:
         for key in self._shown_families:
             family = self._definition.families[key.name]
             message = self._change(pb.PbFamilyProxy, self._proxy(key))
-            message.runtime.CopyFrom(self._runtime(self._definition.point(key.point), family))
+            message.runtime.CopyFrom(
+                self._elements.runtime(self._definition.point(key.point), family)
+            )
 
     def start(self, now: float) -> pb.AllDeltas:
         """Return the batch that begins everything anew: definitions and the workflow itself."""
         batch = Batch()
         batch.reload(TOPICS)
-        for message in self._definitions():
+        for message in self._elements.definitions():
             batch.add(message)
+        for name, times in self._elapsed.items():
+            identifier = _ids.definition_id(self.identity.id, name)
+            batch.update(pb.PbTask(id=identifier, mean_elapsed_time=_mean(times)))
+        batch.update(
+            pb.PbWorkflow(
+                id=self.identity.id,
+                status=self.status,
+                status_msg=self.status_msg,
+                n_edge_distance=self._window.extent,
+            )
+        )
         deltas = self.store.commit(batch, now)
         assert deltas is not None
         return deltas
@@ -227,15 +218,15 @@ class View:
     # the parts of a batch
 
     def _flush_tasks(self, pool: Pool, batch: Batch, now: float) -> bool:
-        changed = False
+        changes: Counter[_Change] = Counter()
         keys = dict.fromkeys(self._dirty) | dict.fromkeys(self._window.touched)
         for key in keys:
             depth = self._window.depth(key)
             old = self._shown.get(key)
             if depth is None:
                 if old is not None:
-                    self._prune_task(pool, batch, key, old)
-                    changed = True
+                    self._prune_task(pool, batch, key)
+                    changes[_Change(key.point, self._parent(key), old, None)] += 1
                 continue
             node = pool.look(key)
             new = _record(node, pool, depth)
@@ -245,38 +236,36 @@ class View:
             else:
                 self._update_task(node, old, new, aspects, now)
             if new != old:
-                self._count(key, old, new)
-                changed = True
+                self._shown[key] = new
+                changes[_Change(key.point, self._parent(key), old, new)] += 1
             self._show_jobs(node, "jobs" in aspects)
         self._dirty.clear()
         self._window.touched.clear()
-        return changed
+        self._templates.clear()
+        self._count(changes)
+        return bool(changes)
 
     def _add_task(self, node: Node, record: _Record, now: float) -> None:
         identifier = self._proxy(node.key)
         message = self._add(pb.PbTaskProxy, identifier)
-        message.MergeFrom(self._template(node.task))
+        message.MergeFrom(self._template(node, now))
         message.id = identifier
-        message.cycle_point = node.cycle
-        message.ancestors.extend(
-            _ids.proxy_id(self.identity.id, node.cycle, name)
-            for name in reversed(node.task.namespace[:-1])
-        )
-        message.first_parent = message.ancestors[0]
-        message.is_held = False
-        message.graph_depth = record.depth
-        message.is_retry = message.is_wallclock = message.is_xtriggered = False
+        message.task = _ids.definition_id(self.identity.id, node.name)
+        message.name = node.name
+        message.namespace.append(node.name)
         self._fill(message, None, record)
-        self._fill_aspects(message, node, {"prerequisites", "outputs", "triggers"}, now)
+        if node.done:
+            self._fill_outputs(message, node, now)
+        if node.satisfied:
+            message.prerequisites.extend(self._prerequisites(node))
+        self._fill_triggers(message, node, now)
         if self.broadcasts.settings:
-            message.runtime.CopyFrom(self._runtime(node.cycle, node.task))
+            message.runtime.CopyFrom(self._elements.runtime(node.cycle, node.task))
         if node.submits:
             message.job_submits = node.submits
-        definition = _ids.definition_id(self.identity.id, node.name)
-        self._change(pb.PbTask, definition).proxies.append(identifier)
+        self._change(pb.PbTask, message.task).proxies.append(identifier)
         self._workflow().task_proxies.append(identifier)
-        parent = Key(node.key.point, node.task.namespace[-2])
-        self._change(pb.PbFamilyProxy, self._proxy(parent)).child_tasks.append(identifier)
+        self._change(pb.PbFamilyProxy, message.first_parent).child_tasks.append(identifier)
 
     def _update_task(
         self, node: Node, old: _Record, new: _Record, aspects: set[str], now: float
@@ -287,7 +276,7 @@ class View:
         self._fill(message, old, new)
         self._fill_aspects(message, node, aspects, now)
         if "runtime" in aspects:
-            message.runtime.CopyFrom(self._runtime(node.cycle, node.task))
+            message.runtime.CopyFrom(self._elements.runtime(node.cycle, node.task))
         if "jobs" in aspects:
             message.job_submits = node.submits
 
@@ -310,28 +299,36 @@ class View:
         if "prerequisites" in aspects:
             message.prerequisites.extend(self._prerequisites(node))
         if "outputs" in aspects:
-            for label in (*OUTPUTS, *node.task.outputs):
-                output = message.outputs[label]
-                output.label = label
-                output.message = node.task.outputs.get(label, label)
-                output.satisfied = label in node.done
-                output.time = now
-        if "triggers" in aspects and node.task.external_trigger is not None:
-            trigger = message.external_triggers[node.task.external_trigger]
-            trigger.id = node.task.external_trigger
-            trigger.satisfied = node.triggered
-            if node.triggered:
-                trigger.message = node.task.external_trigger
-                trigger.time = now
+            self._fill_outputs(message, node, now)
+        if "triggers" in aspects:
+            self._fill_triggers(message, node, now)
 
-    def _prune_task(self, pool: Pool, batch: Batch, key: Key, record: _Record) -> None:
+    def _fill_outputs(self, message: Any, node: Node, now: float) -> None:
+        for label in (*OUTPUTS, *node.task.outputs):
+            output = message.outputs[label]
+            output.label = label
+            output.message = node.task.outputs.get(label, label)
+            output.satisfied = label in node.done
+            output.time = now
+
+    def _fill_triggers(self, message: Any, node: Node, now: float) -> None:
+        if node.task.external_trigger is None:
+            return
+        trigger = message.external_triggers[node.task.external_trigger]
+        trigger.id = node.task.external_trigger
+        trigger.satisfied = node.triggered
+        if node.triggered:
+            trigger.message = node.task.external_trigger
+            trigger.time = now
+
+    def _prune_task(self, pool: Pool, batch: Batch, key: Key) -> None:
         identifier = self._proxy(key)
         self._changes.pop(identifier, None)
         batch.prune("task_proxies", identifier)
         node = pool.look(key)
         for job in node.jobs[: self._jobs.pop(key, 0)]:
             batch.prune("jobs", self._job(node, job))
-        self._count(key, record, None)
+        del self._shown[key]
 
     def _show_jobs(self, node: Node, changed: bool) -> None:
         shown = self._jobs.get(node.key, 0)
@@ -361,7 +358,7 @@ class View:
         message.job_log_dir = (
             f"{self.identity.run_directory}/log/job/{node.cycle}/{node.name}/{job.number:02}"
         )
-        message.runtime.CopyFrom(self._runtime(node.cycle, node.task))
+        message.runtime.CopyFrom(self._elements.runtime(node.cycle, node.task))
         message.runtime.platform = message.runtime.platform or "localhost"
 
     def _flush_edges(self, batch: Batch) -> None:
@@ -411,7 +408,7 @@ class View:
             _ids.proxy_id(self.identity.id, cycle, name) for name in family.namespace[-2::-1]
         )
         message.is_retry = message.is_wallclock = message.is_xtriggered = False
-        message.runtime.CopyFrom(self._runtime(cycle, family))
+        message.runtime.CopyFrom(self._elements.runtime(cycle, family))
         if message.ancestors:
             message.first_parent = message.ancestors[0]
             parent = self._change(pb.PbFamilyProxy, message.first_parent)
@@ -451,120 +448,31 @@ class View:
         for state, tasks in self._latest.items():
             message.latest_state_tasks[state].task_proxies.extend(tasks)
 
-    # what does not change
+    # the parts of elements
 
-    def _definitions(self) -> Iterable[Any]:
-        definition, identity = self._definition, self.identity
-        tasks = {name: self._task(task) for name, task in definition.tasks.items()}
-        families = {name: self._family(family) for name, family in definition.families.items()}
-        used = {name for task in definition.tasks.values() for name in task.namespace[:-1]}
-        for name, task in definition.tasks.items():
-            families[task.namespace[-2]].child_tasks.append(tasks[name].id)
-        for name, family in definition.families.items():
-            if name in used and len(family.namespace) > 1:
-                families[family.namespace[-2]].child_families.append(families[name].id)
-        shown = [message for name, message in families.items() if name in used]
-        yield from tasks.values()
-        yield from shown
-        workflow = pb.PbWorkflow(
-            id=identity.id,
-            name=identity.workflow,
-            owner=identity.owner,
-            host=identity.host,
-            port=identity.port,
-            pub_port=identity.publish_port,
-            status=self.status,
-            status_msg=self.status_msg,
-            api_version=API_VERSION,
-            cylc_version=CYLC_VERSION,
-            reloaded=True,
-            run_mode="live",
-            cycling_mode="integer" if definition.is_integer else "gregorian",
-            workflow_log_dir=f"{identity.run_directory}/log/scheduler",
-            tree_depth=max(len(task.namespace) for task in definition.tasks.values()) - 1,
-            job_log_names=_LOGS,
-            ns_def_order=[name for name in (*families, *tasks) if name != "root"] + ["root"],
-            tasks=[message.id for message in tasks.values()],
-            families=[message.id for message in shown],
-            broadcasts=str(self.broadcasts),
-            n_edge_distance=self._window.extent,
-            is_held_total=0,
-            is_queued_total=0,
-            is_runahead_total=0,
-        )
-        workflow.meta.CopyFrom(_meta("", ""))
-        workflow.edges.leaves.extend(sorted(tasks))
-        workflow.edges.feet.extend(
-            sorted(
-                namespace[1]
-                for namespace in {task.namespace[:2] for task in definition.tasks.values()}
-            )
-        )
-        workflow.time_zone_info.hours = workflow.time_zone_info.minutes = 0
-        workflow.time_zone_info.string_basic = workflow.time_zone_info.string_extended = "Z"
-        yield workflow
-
-    def _task(self, task: Task) -> pb.PbTask:
-        message = pb.PbTask(
-            id=_ids.definition_id(self.identity.id, task.name),
-            name=task.name,
-            depth=len(task.namespace) - 1,
-            namespace=task.namespace,
-            meta=_meta(task.title, task.description),
-            runtime=self._plain_runtime(task),
-        )
-        message.first_parent = _ids.definition_id(self.identity.id, task.namespace[-2])
-        message.parents.append(message.first_parent)
-        if task.name in self._elapsed:
-            times = self._elapsed[task.name][-10:]
-            message.mean_elapsed_time = sum(times) / len(times)
-        return message
-
-    def _family(self, family: Family) -> pb.PbFamily:
-        message = pb.PbFamily(
-            id=_ids.definition_id(self.identity.id, family.name),
-            name=family.name,
-            depth=len(family.namespace) - 1,
-            meta=pb.PbMeta(user_defined="{}"),
-            runtime=self._plain_runtime(family),
-        )
-        if message.depth:
-            message.first_parent = _ids.definition_id(self.identity.id, family.namespace[-2])
-            message.parents.append(message.first_parent)
-        return message
-
-    def _template(self, task: Task) -> pb.PbTaskProxy:
-        if task.name not in self._templates:
-            self._templates[task.name] = pb.PbTaskProxy(
-                task=_ids.definition_id(self.identity.id, task.name),
-                name=task.name,
+    def _template(self, node: Node, now: float) -> pb.PbTaskProxy:
+        """Return what is the same for many tasks of one batch: most of what is shown of them."""
+        task = node.task
+        key = (node.cycle, task.namespace[:-1], *kind(task))
+        template = self._templates.get(key)
+        if template is None:
+            template = self._templates[key] = pb.PbTaskProxy(
+                cycle_point=node.cycle,
                 depth=len(task.namespace) - 1,
-                namespace=task.namespace,
-                runtime=self._plain_runtime(task),
+                namespace=task.namespace[:-1],
+                ancestors=[
+                    _ids.proxy_id(self.identity.id, node.cycle, name)
+                    for name in reversed(task.namespace[:-1])
+                ],
+                runtime=self._elements.plain_runtime(task),
+                is_held=False,
+                is_retry=False,
+                is_wallclock=False,
+                is_xtriggered=False,
             )
-        return self._templates[task.name]
-
-    def _plain_runtime(self, thing: Task | Family) -> pb.PbRuntime:
-        if thing.name not in self._runtimes:
-            runtime = pb.PbRuntime(**_RUNTIME)
-            if isinstance(thing, Task):
-                runtime.script = _script(thing)
-                runtime.completion = thing.completion
-                runtime.outputs = json.dumps(
-                    [{"key": key, "value": value} for key, value in thing.outputs.items()]
-                )
-            self._runtimes[thing.name] = runtime
-        return self._runtimes[thing.name]
-
-    def _runtime(self, cycle: str, thing: Task | Family) -> pb.PbRuntime:
-        plain = self._plain_runtime(thing)
-        overrides = self.broadcasts.overrides(cycle, thing.namespace)
-        if not overrides:
-            return plain
-        runtime = pb.PbRuntime()
-        runtime.CopyFrom(plain)
-        apply(runtime, overrides)
-        return runtime
+            template.first_parent = template.ancestors[0]
+            self._fill_outputs(template, Node(node.key, node.cycle, task), now)
+        return template
 
     def _prerequisites(self, node: Node) -> Iterable[pb.PbPrerequisite]:
         for wanted, satisfied in zip(node.task.dependencies, node.satisfied, strict=True):
@@ -587,22 +495,20 @@ class View:
 
     # small things
 
-    def _count(self, key: Key, old: _Record | None, new: _Record | None) -> None:
-        task = self._definition.tasks[key.name]
-        families = [Key(key.point, name) for name in task.namespace[:-1]]
-        for family in families:
-            if family not in self._families:
-                self._families[family] = _Totals()
-        self._dirty_families.update(dict.fromkeys(families))
-        for totals in (self._totals, *(self._families[family] for family in families)):
-            if old is not None:
-                totals.count(old, -1)
-            if new is not None:
-                totals.count(new, 1)
-        if new is None:
-            del self._shown[key]
-        else:
-            self._shown[key] = new
+    def _count(self, changes: Counter[_Change]) -> None:
+        """Count what has changed, alike changes at once, in the families and the workflow."""
+        for change, number in changes.items():
+            names = self._definition.families[change.family].namespace
+            families = [Key(change.point, name) for name in names]
+            self._dirty_families.update(dict.fromkeys(families))
+            for family in families:
+                if family not in self._families:
+                    self._families[family] = _Totals()
+            for totals in (self._totals, *(self._families[family] for family in families)):
+                if change.old is not None:
+                    totals.count(change.old, -number)
+                if change.new is not None:
+                    totals.count(change.new, number)
 
     def _note_latest(self, identifier: str, state: str) -> None:
         relative = identifier.partition("//")[2]
@@ -627,6 +533,9 @@ class View:
             self._set_workflow = pb.PbWorkflow(id=self.identity.id)
         return self._set_workflow
 
+    def _parent(self, key: Key) -> str:
+        return self._definition.tasks[key.name].namespace[-2]
+
     def _relative(self, key: Key) -> str:
         return f"{self._definition.point(key.point)}/{key.name}"
 
@@ -650,8 +559,13 @@ def _record(node: Node, pool: Pool, depth: int) -> _Record:
         node.is_queued if known else None,
         node.is_runahead if known else None,
         depth,
-        json.dumps(sorted(node.flows)),
+        str(sorted(node.flows)),
     )
+
+
+def _mean(times: list[float]) -> float:
+    last = times[-_LATEST_TIMES:]
+    return sum(last) / len(last)
 
 
 def _fill_job(message: Any, job: Job) -> None:
@@ -675,12 +589,3 @@ def _fill_totals(message: Any, totals: _Totals) -> None:
     message.is_runahead = totals.runahead > 0
     message.is_runahead_total = totals.runahead
     message.graph_depth = min(depth for depth, count in totals.depths.items() if count)
-
-
-def _meta(title: str, description: str) -> pb.PbMeta:
-    return pb.PbMeta(title=title, description=description, URL="", user_defined="{}")
-
-
-def _script(task: Task) -> str:
-    lines = [f"sleep {task.seconds:g}", *(f"cylc message -- '{m}'" for m in task.outputs.values())]
-    return "; ".join([*lines, "false" if task.outcome == "failed" else "true"])

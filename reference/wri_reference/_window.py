@@ -26,7 +26,7 @@ class Window:
         self.touched_edges: set[Edge] = set()
         self._definition = definition
         self._walks: dict[Key, tuple[dict[Key, int], set[Edge]]] = {}
-        self._depths: dict[Key, Counter[int]] = {}
+        self._depths: dict[Key, dict[int, int]] = {}
         self._edges: Counter[Edge] = Counter()
         self._neighbours: dict[str, tuple[list[tuple[str, int]], list[tuple[str, int]]]] = {}
 
@@ -47,7 +47,8 @@ class Window:
         self._walks[key] = walk
         nodes, edges = walk
         for node, depth in nodes.items():
-            self._depths.setdefault(node, Counter())[depth] += 1
+            depths = self._depths.setdefault(node, {})
+            depths[depth] = depths.get(depth, 0) + 1
         self.touched.update(nodes)
         self._edges.update(edges)
         self.touched_edges |= edges
@@ -81,6 +82,9 @@ class Window:
     def _walk(self, start: Key) -> tuple[dict[Key, int], set[Edge]]:
         nodes = {start: 0}
         edges: set[Edge] = set()
+        task = self._definition.tasks[start.name]
+        if not (task.children or task.dependencies):
+            return nodes, edges
         front = [start]
         for depth in range(1, self.extent + 1):
             reached: list[Key] = []

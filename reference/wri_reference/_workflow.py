@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, NoReturn
@@ -13,6 +14,9 @@ import yaml
 ROOT: Final = "root"
 OUTPUTS: Final = ("expired", "submitted", "submit-failed", "started", "succeeded", "failed")
 """The outputs of every task; their messages are the same words."""
+
+RUNAHEAD: Final = 5
+"""How many cycle points may run at the same time if the workflow does not say it."""
 
 OUTCOMES: Final = ("succeeded", "failed", "submit-failed")
 _FINISHED = "finished"  # not an output: either of two
@@ -96,18 +100,18 @@ class Task:
         """Return the outputs of a task that succeeds as expected."""
         return [*self._required, "succeeded"]
 
-    @property
+    @cached_property
     def completion(self) -> str:
         """Return what `is_complete` expects, as an expression over outputs."""
         wanted = " and ".join([*self._required, "succeeded"])
         ways = [f"({wanted})" if self._required else wanted, *self._handled]
-        return ways[0] if len(ways) == 1 else f"({' or '.join(ways)})"
+        return " or ".join(ways)
 
-    @property
+    @cached_property
     def _required(self) -> list[str]:
         return [label for label in self.outputs if label in self.children]
 
-    @property
+    @cached_property
     def _handled(self) -> list[str]:
         return [label for label in ("failed", "submit-failed", "expired") if label in self.children]
 
@@ -124,12 +128,14 @@ class Family:
 class Definition:
     """A workflow: its cycle points in order, its tasks and families by name, as written.
 
-    `families` always holds `root`. `is_integer` tells integer from date-time cycling.
+    `families` always holds `root`. `runahead` is how many cycle points, from the oldest active
+    one on, may run at the same time.
     """
 
     cycle_points: tuple[str, ...]
     tasks: Mapping[str, Task]
     families: Mapping[str, Family]
+    runahead: int = RUNAHEAD
 
     @property
     def is_integer(self) -> bool:
@@ -215,7 +221,7 @@ class _Reader:
             raise DefinitionError(
                 self.name, "is empty", "write cycle_points, tasks and graph, as the fixtures do"
             )
-        top = self.mapping(node, ("cycle_points", "families", "tasks", "graph"))
+        top = self.mapping(node, ("cycle_points", "runahead", "families", "tasks", "graph"))
         for key in ("cycle_points", "tasks", "graph"):
             if key not in top:
                 self.fail(node, f"there is no '{key}'", f"add the key '{key}'")
@@ -227,9 +233,18 @@ class _Reader:
             points,
             MappingProxyType(self.linked(tasks, lines, top)),
             MappingProxyType(families),
+            self.runahead(top),
         )
 
     # what the file says
+
+    def runahead(self, top: Mapping[str, yaml.Node]) -> int:
+        text = self.optional(top, "runahead")
+        if text is None:
+            return RUNAHEAD
+        if not _INTEGER.fullmatch(text) or int(text) < 1:
+            self.fail(top["runahead"], f"'{text}' is no number of cycle points", "write 1 or more")
+        return int(text)
 
     def points(self, node: yaml.Node) -> tuple[str, ...]:
         points: list[str] = []

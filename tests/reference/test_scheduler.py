@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from wri.data import root
 from wri_proto.v1 import data_store_pb2 as pb
 from wri_reference import _workflow
+from wri_reference._elements import Identity
 from wri_reference._errors import RemoteProtocolError
 from wri_reference._scheduler import Scheduler
 from wri_reference._store import TOPICS, DataStore
-from wri_reference._view import Identity
 
 START = 1_900_000_000.0
 IDENTITY = Identity("me", "w", "here", 43001, 43002, "/run")
@@ -208,6 +208,11 @@ def test_runahead_shows_one_point_beyond_five() -> None:
     )
 
 
+def test_the_workflow_may_say_how_far_it_runs_ahead() -> None:
+    run = Run(f"runahead: 2{RICH}", paused=True)
+    assert max(run.tasks()) == "3/mend"
+
+
 def test_dependencies_before_the_first_point_are_satisfied() -> None:
     condition = Run(RICH, paused=True).task("1/foo").prerequisites[0].conditions[0]
     assert (condition.task_proxy, condition.message) == ("0/foo", "satisfied naturally")
@@ -288,6 +293,31 @@ def _kinds(value: Any) -> Any:
     if isinstance(value, list):
         return [_kinds(value[0])] if value else []
     return type(value).__name__
+
+
+def test_commands_do_what_they_do_to_a_real_scheduler() -> None:
+    """`CHAIN` under cylc-flow 8.5.4: the states that commands, one after the other, led to.
+
+    Unsettled are tasks that were on their way when the real scheduler was looked at.
+    """
+    run = Run(CHAIN, paused=True)
+    for step in json.loads((FACTS.parent / "commands.json").read_text()):
+        run.do(step["command"], **step["arguments"])
+        run.wait(step["seconds"])
+        found = {
+            key: {
+                "state": proxy.state,
+                "held": proxy.is_held,
+                "queued": proxy.is_queued,
+                "flows": proxy.flow_nums,
+                "depth": proxy.graph_depth,
+                "jobs": [run.scheduler.store.elements["jobs"][job].state for job in proxy.jobs],
+                "outputs": sorted(key for key, one in proxy.outputs.items() if one.satisfied),
+            }
+            for key, proxy in run.tasks().items()
+            if key not in step["unsettled"]
+        }
+        assert found == step["tasks"], step["command"]
 
 
 def test_the_window_can_be_resized() -> None:
@@ -425,6 +455,9 @@ def test_stop_a_flow() -> None:
     assert len(run.tasks()) == 8
     run.do("stop", flow_num=1)
     assert not run.tasks()
+    run = Run(RICH, paused=True)
+    run.do("stop", flow_num=1)
+    assert not run.tasks()
 
 
 def test_trigger_runs_even_when_paused_and_before_its_turn() -> None:
@@ -485,7 +518,7 @@ def test_set_outputs() -> None:
     assert run.task("1/a").graph_depth == 1
     assert run.task("1/b").is_queued
     run.do("set_", ["2/c"], outputs=["nope"])
-    assert run.logs() == ["output 2/c:nope not found"]
+    assert run.logs() == ["Output 2/c:nope not found"]
 
 
 def test_set_prerequisites() -> None:
