@@ -52,6 +52,7 @@ class Elements:
         self._identity = identity
         self._broadcasts = broadcasts
         self._runtimes: dict[Kind, pb.PbRuntime] = {}
+        self._tasks: dict[Kind, pb.PbTask] = {}
 
     def definitions(self) -> Iterable[Any]:
         """Return the elements that are there from the start."""
@@ -103,16 +104,27 @@ class Elements:
         yield workflow
 
     def _task(self, task: Task) -> pb.PbTask:
-        message = pb.PbTask(
-            id=_ids.definition_id(self._identity.id, task.name),
-            name=task.name,
-            depth=len(task.namespace) - 1,
-            namespace=task.namespace,
-            meta=_meta(task.title, task.description),
-            runtime=self.plain_runtime(task),
-        )
-        message.first_parent = _ids.definition_id(self._identity.id, task.namespace[-2])
-        message.parents.append(message.first_parent)
+        message = pb.PbTask()
+        message.CopyFrom(self._template(task))
+        message.id = _ids.definition_id(self._identity.id, task.name)
+        message.name = task.name
+        message.namespace.append(task.name)
+        return message
+
+    def _template(self, task: Task) -> pb.PbTask:
+        """Return what is the same for many tasks: most of what is shown of them."""
+        like = (task.namespace[:-1], task.title, task.description, *kind(task))
+        message = self._tasks.get(like)
+        if message is None:
+            parent = _ids.definition_id(self._identity.id, task.namespace[-2])
+            message = self._tasks[like] = pb.PbTask(
+                depth=len(task.namespace) - 1,
+                namespace=task.namespace[:-1],
+                meta=_meta(task.title, task.description),
+                runtime=self.plain_runtime(task),
+                first_parent=parent,
+                parents=[parent],
+            )
         return message
 
     def _family(self, family: Family) -> pb.PbFamily:
@@ -163,7 +175,7 @@ def kind(thing: Task | Family) -> Kind:
     if isinstance(thing, Family):
         return ()
     outputs = tuple(thing.outputs.items())
-    return (thing.outcome, thing.seconds, outputs, thing.completion)
+    return (thing.outcome, thing.seconds, outputs, tuple(thing.children))
 
 
 def _script(task: Task) -> str:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, NoReturn
@@ -100,18 +99,18 @@ class Task:
         """Return the outputs of a task that succeeds as expected."""
         return [*self._required, "succeeded"]
 
-    @cached_property
+    @property
     def completion(self) -> str:
         """Return what `is_complete` expects, as an expression over outputs."""
         wanted = " and ".join([*self._required, "succeeded"])
         ways = [f"({wanted})" if self._required else wanted, *self._handled]
         return " or ".join(ways)
 
-    @cached_property
+    @property
     def _required(self) -> list[str]:
         return [label for label in self.outputs if label in self.children]
 
-    @cached_property
+    @property
     def _handled(self) -> list[str]:
         return [label for label in ("failed", "submit-failed", "expired") if label in self.children]
 
