@@ -1,4 +1,4 @@
-"""The reference implementation of the Workflow Runtime Interface: a client and a server.
+"""The reference implementation of the Workflow Runtime Interface: client, server and subscriber.
 
 ```
 client = WorkflowRuntimeClient('my-workflow')
@@ -26,6 +26,7 @@ from wri_reference._errors import (
 if TYPE_CHECKING:
     from wri_reference.client import WorkflowRuntimeClient
     from wri_reference.server import WorkflowRuntimeServer
+    from wri_reference.subscriber import WorkflowSubscriber
 
 __all__ = [
     "ClientError",
@@ -41,12 +42,13 @@ __all__ = [
     "WorkflowRuntimeClient",
     "WorkflowRuntimeServer",
     "WorkflowStopped",
+    "WorkflowSubscriber",
     "expose",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # Both need ZeroMQ, which the rest does not, and a program seldom needs both.
+    # They need ZeroMQ, which the rest does not, and a program seldom needs all of them.
     if name == "WorkflowRuntimeClient":
         from wri_reference.client import WorkflowRuntimeClient  # noqa: PLC0415
 
@@ -55,4 +57,8 @@ def __getattr__(name: str) -> Any:
         from wri_reference.server import WorkflowRuntimeServer  # noqa: PLC0415
 
         return WorkflowRuntimeServer
+    if name == "WorkflowSubscriber":
+        from wri_reference.subscriber import WorkflowSubscriber  # noqa: PLC0415
+
+        return WorkflowSubscriber
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

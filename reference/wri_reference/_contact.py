@@ -75,16 +75,16 @@ def parse_contact(text: bytes) -> dict[str, str]:
     return fields
 
 
-def address(fields: Mapping[str, str]) -> Address:
-    """Return where requests go.
+def address(fields: Mapping[str, str], port_field: str = PORT) -> Address:
+    """Return where requests go, or what another field with a port is for.
 
     Raises:
         RemoteProtocolError: host or port is missing or makes no sense. Other fields are not
             looked at (DSC-22).
     """
-    port = _integer(fields, PORT)
+    port = _integer(fields, port_field)
     if port > _MAX_PORT:
-        raise RemoteProtocolError(f"has no port in {PORT}: {quote(fields[PORT])}")
+        raise RemoteProtocolError(f"has no port in {port_field}: {quote(fields[port_field])}")
     return Address(_text(fields, HOST), port)
 
 

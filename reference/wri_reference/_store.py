@@ -70,11 +70,14 @@ _KINDS: Final = {
     ),
 }
 _TABLES: Final = TOPICS[:-1]
+_TAGS: Final = {
+    field.name: field.number << 3 | 2 for field in pb.PbEntireWorkflow.DESCRIPTOR.fields
+}
 _TOPIC_OF: Final[dict[type[Any], str]] = {kind.message: topic for topic, kind in _KINDS.items()}
 
 
 class Mismatch(NamedTuple):
-    """A topic whose checksum tells that this store is not what the sender has."""
+    """A topic whose checksum tells that this store is not what the sender has (DELTA-22)."""
 
     topic: str
     announced: int
@@ -84,7 +87,7 @@ class Mismatch(NamedTuple):
 class Batch:
     """Changes that will become visible at the same time, collected in any order.
 
-    Of one type, `reload` is carried out first, then `add`, `update` and `prune`.
+    It can be committed once.
     """
 
     def __init__(self) -> None:
@@ -96,7 +99,7 @@ class Batch:
     def add(self, message: Any) -> None:
         """Add an element, or replace the one with the same id."""
         topic = _TOPIC_OF[type(message)]
-        self.added[topic][message.id] = _copy(message)
+        self.added[topic][message.id] = _as_sets(topic, _copy(message))
         self.updated[topic].pop(message.id, None)
         if topic != "workflow":
             self.pruned[topic].pop(message.id, None)
@@ -115,8 +118,38 @@ class Batch:
         self.pruned[topic][identifier] = None
 
     def reload(self, topics: Iterable[str] = TOPICS) -> None:
-        """Drop all elements of these types."""
+        """Drop all elements of these types, but those that this batch adds."""
         self.reloaded.update(topics)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any change."""
+        changes = (*self.added.values(), *self.updated.values(), *self.pruned.values())
+        return bool(self.reloaded) or any(changes)
+
+    def _stamp(self, workflow: str, now: float) -> None:
+        if not self.added["workflow"]:
+            self.updated["workflow"].setdefault(workflow, pb.PbWorkflow(id=workflow))
+        for changes in (self.added, self.updated):
+            for topic in TOPICS[1:]:  # edges have none
+                for element in changes[topic].values():
+                    element.stamp = f"{element.id}@{now}"
+            for element in changes["workflow"].values():
+                element.last_updated = now
+
+    def _delta(self, topic: str) -> Any:
+        delta = _KINDS[topic].delta()
+        if topic in self.reloaded:
+            delta.reloaded = True
+        if topic == "workflow":
+            for element in self.added[topic].values():
+                delta.added.CopyFrom(element)
+            for element in self.updated[topic].values():
+                delta.updated.CopyFrom(element)
+        else:
+            delta.added.extend(self.added[topic].values())
+            delta.updated.extend(self.updated[topic].values())
+            delta.pruned.extend(self.pruned[topic])
+        return delta
 
 
 class DataStore:
@@ -131,6 +164,8 @@ class DataStore:
         self.workflow = pb.PbWorkflow()
         self.elements: dict[str, dict[str, Any]] = {topic: {} for topic in _TABLES}
         self._times = dict.fromkeys(TOPICS, 0.0)
+        # What a snapshot has of each element; empty if that changed since the last one.
+        self._encoded: dict[str, dict[str, bytes]] = {topic: {} for topic in _TABLES}
 
     # -- receiving ------------------------------------------------------------------------
 
@@ -139,11 +174,14 @@ class DataStore:
         self.workflow = _as_sets("workflow", _copy(snapshot.workflow))
         for topic in _TABLES:
             self._clear(topic)
-            self._put(topic, getattr(snapshot, topic))
+            self._change(topic, _own(topic, getattr(snapshot, topic)), (), ())
         self._times = dict.fromkeys(TOPICS, self.workflow.last_updated)
 
     def apply(self, batch: pb.AllDeltas) -> list[Mismatch]:
-        """Apply what came with the topic `all`; return where a resynchronisation is due."""
+        """Apply what came with the topic `all`; return where a resynchronisation is due.
+
+        Changes are applied type by type, each as `apply_delta` does.
+        """
         found = (
             self.apply_delta(topic, getattr(batch, topic))
             for topic in TOPICS
@@ -152,12 +190,12 @@ class DataStore:
         return [mismatch for mismatch in found if mismatch]
 
     def apply_delta(self, topic: str, delta: Any) -> Mismatch | None:
-        """Apply what came with the topic of one type.
+        """Apply what came with the topic of one type (DELTA-11 to DELTA-19).
 
         A change that is older than what was applied last is ignored, unless it says `reloaded`.
 
         Returns:
-            None if the checksum of the delta, where it has one, is that of the store.
+            None if the checksum of the delta, where it has one, is that of the store (DELTA-21).
         """
         if delta.reloaded:
             self._clear(topic)
@@ -165,8 +203,11 @@ class DataStore:
         if delta.time < self._times[topic]:
             return None
         self._times[topic] = delta.time
-        self._change(topic, delta)
-        if topic == "workflow" or not delta.HasField("checksum"):
+        if topic == "workflow":
+            self._change_workflow(delta)
+            return None
+        self._change(topic, _own(topic, delta.added), delta.updated, delta.pruned)
+        if not delta.HasField("checksum"):
             return None
         checksum = self.checksum(topic)
         return None if checksum == delta.checksum else Mismatch(topic, delta.checksum, checksum)
@@ -180,34 +221,36 @@ class DataStore:
     # -- sending --------------------------------------------------------------------------
 
     def commit(self, batch: Batch, now: float) -> pb.AllDeltas | None:
-        """Carry out a batch at the time `now`, and return what is to be published of it.
+        """Carry out a batch at the time `now`, in seconds, and return what is to be published.
 
-        Sets stamps, checksums, the time, and `last_updated` of the workflow.
+        Sets stamps, checksums, the time, and `last_updated` of the workflow (STORE-1, DELTA-2,
+        4, 5, 7, 8 and 10). Time must not go backwards (DELTA-3).
 
         Returns:
             None if nothing changed.
 
         Raises:
-            LocalProtocolError: an update is for an element that does not exist.
+            LocalProtocolError: an update is for an element that does not exist, or there would
+                be no workflow. Nothing happens then.
         """
+        if not batch:
+            return None
         self._check(batch)
+        batch._stamp(self.workflow.id, now)  # noqa: SLF001 - two halves of one thing
         deltas = pb.AllDeltas()
         for topic in TOPICS:
-            delta = _delta(topic, batch)
-            if delta.ListFields():
-                getattr(deltas, topic).CopyFrom(delta)
-        if not deltas.ListFields():
-            return None
-        self._stamp(deltas, now)
-        for topic in batch.reloaded:
-            self._clear(topic)
-        for topic in TOPICS:
-            if deltas.HasField(topic):
-                self._change(topic, getattr(deltas, topic))
-                getattr(deltas, topic).time = self._times[topic] = now
-        for topic in _TABLES:
-            if deltas.HasField(topic):
-                getattr(deltas, topic).checksum = self.checksum(topic)
+            delta = batch._delta(topic)  # noqa: SLF001
+            if not delta.ListFields():
+                continue
+            delta.time = self._times[topic] = now
+            if delta.reloaded:
+                self._clear(topic)
+            if topic == "workflow":
+                self._change_workflow(delta)
+            else:
+                self._change(topic, batch.added[topic].values(), delta.updated, batch.pruned[topic])
+                delta.checksum = self.checksum(topic)
+            getattr(deltas, topic).CopyFrom(delta)
         return deltas
 
     def snapshot(self) -> pb.PbEntireWorkflow:
@@ -216,11 +259,10 @@ class DataStore:
 
     def snapshot_bytes(self) -> bytes:
         """Return `snapshot()` as it is sent."""
-        message = pb.PbEntireWorkflow()
-        message.workflow.CopyFrom(self.workflow)
+        parts = [_field("workflow", self.workflow)]
         for topic in _TABLES:
-            getattr(message, topic).extend(self.elements[topic].values())
-        return message.SerializeToString()
+            parts.extend(self._encode(topic))
+        return b"".join(parts)
 
     def data_elements(self, topic: str) -> Any:
         """Return all elements of one type, as `pb_data_elements` sends them."""
@@ -233,43 +275,41 @@ class DataStore:
 
     # -- inside ---------------------------------------------------------------------------
 
+    def _encode(self, topic: str) -> Iterable[bytes]:
+        encoded, elements = self._encoded[topic], self.elements[topic]
+        for key, known in encoded.items():
+            if not known:
+                encoded[key] = _field(topic, elements[key])
+        return encoded.values()
+
+    def _set(self, topic: str, key: str, element: Any) -> None:
+        self.elements[topic][key] = element
+        self._encoded[topic][key] = b""
+
     def _check(self, batch: Batch) -> None:
+        known = {"workflow": {self.workflow.id} - {""}, **self.elements}
         for topic in TOPICS:
-            kept = topic not in batch.reloaded
             for identifier in batch.updated[topic]:
-                if not (kept and self._has(topic, identifier)):
+                if topic in batch.reloaded or identifier not in known[topic]:
                     raise LocalProtocolError(f"{identifier} cannot be updated: there is none")
+        if not batch.added["workflow"] and ("workflow" in batch.reloaded or not self.workflow.id):
+            raise LocalProtocolError("elements cannot be without a workflow")
 
-    def _has(self, topic: str, identifier: str) -> bool:
-        if topic == "workflow":
-            return identifier == self.workflow.id
-        return identifier in self.elements[topic]
-
-    def _stamp(self, deltas: pb.AllDeltas, now: float) -> None:
-        for topic in _TABLES:
-            if topic != "edges" and deltas.HasField(topic):
-                delta = getattr(deltas, topic)
-                for element in (*delta.added, *delta.updated):
-                    element.stamp = f"{element.id}@{now!r}"
-        delta = deltas.workflow
-        workflow = delta.added if delta.HasField("added") else delta.updated
-        workflow.id = workflow.id or self.workflow.id
-        workflow.stamp = f"{workflow.id}@{now!r}"
-        workflow.last_updated = now
-
-    def _change(self, topic: str, delta: Any) -> None:
-        if topic == "workflow":
-            self._change_workflow(delta)
-            return
+    def _change(
+        self, topic: str, added: Iterable[Any], updated: Iterable[Any], pruned: Iterable[str]
+    ) -> None:
+        """Change elements; those of `added` become part of the store."""
         elements = self.elements[topic]
-        self._put(topic, delta.added)
-        for element in delta.updated:
+        for element in added:
+            self._set(topic, element.id, element)
+        for element in updated:
             known = elements.get(element.id)
             if known is not None:
-                elements[element.id] = _merged(topic, known, element)
-        gone = {key: elements.pop(key) for key in delta.pruned if key in elements}
-        if gone:
-            self._forget(topic, gone)
+                self._set(topic, element.id, _merged(topic, known, element))
+        gone = {key: elements.pop(key) for key in pruned if key in elements}
+        for key in gone:
+            del self._encoded[topic][key]
+        self._forget(topic, gone)
 
     def _change_workflow(self, delta: pb.WDeltas) -> None:
         if delta.added.ListFields():
@@ -279,16 +319,12 @@ class DataStore:
         if delta.HasField("pruned"):
             self.workflow = _merged("workflow", self.workflow, pb.PbWorkflow(pruned=True))
 
-    def _put(self, topic: str, added: Iterable[Any]) -> None:
-        elements = self.elements[topic]
-        for element in added:
-            elements[element.id] = _as_sets(topic, _copy(element))
-
     def _clear(self, topic: str) -> None:
         if topic == "workflow":
             self.workflow = pb.PbWorkflow()
         else:
             self.elements[topic] = {}
+            self._encoded[topic] = {}
 
     def _forget(self, topic: str, gone: dict[str, Any]) -> None:
         """Take the ids of elements that are gone out of the lists of others."""
@@ -301,23 +337,7 @@ class DataStore:
                 self.workflow = _without(self.workflow, field, keys)
             elif identifier in self.elements[other]:
                 holder = self.elements[other][identifier]
-                self.elements[other][identifier] = _without(holder, field, keys)
-
-
-def _delta(topic: str, batch: Batch) -> Any:
-    delta = _KINDS[topic].delta()
-    if topic in batch.reloaded:
-        delta.reloaded = True
-    if topic == "workflow":
-        for element in batch.added[topic].values():
-            delta.added.CopyFrom(element)
-        for element in batch.updated[topic].values():
-            delta.updated.CopyFrom(element)
-    else:
-        delta.added.extend(batch.added[topic].values())
-        delta.updated.extend(batch.updated[topic].values())
-        delta.pruned.extend(batch.pruned[topic])
-    return delta
+                self._set(other, identifier, _without(holder, field, keys))
 
 
 def _places(topic: str, element: Any) -> Iterator[tuple[str, str, str]]:
@@ -332,6 +352,7 @@ def _places(topic: str, element: Any) -> Iterator[tuple[str, str, str]]:
             yield "family_proxies", element.first_parent, "child_families"
             yield "workflow", "", "family_proxies"
         case "jobs":
+            yield "task_proxies", element.task_proxy, "jobs"
             yield "workflow", "", "jobs"
         case "task_proxies":
             yield "tasks", element.task, "proxies"
@@ -346,6 +367,10 @@ def _copy(message: Any) -> Any:
     return copy
 
 
+def _own(topic: str, elements: Iterable[Any]) -> Iterator[Any]:
+    return (_as_sets(topic, _copy(element)) for element in elements)
+
+
 def _merged(topic: str, known: Any, update: Any) -> Any:
     merged = _copy(known)
     every = topic == "workflow" and update.states_updated
@@ -355,7 +380,12 @@ def _merged(topic: str, known: Any, update: Any) -> Any:
     merged.MergeFrom(update)
     if topic == "workflow":
         del merged.log_records[:-LOG_RECORDS]
-    return _as_sets(topic, merged)
+        if update.HasField("edges"):
+            _make_set(merged.edges.edges)
+    for field in _KINDS[topic].relations:
+        if len(getattr(update, field)):
+            _make_set(getattr(merged, field))
+    return merged
 
 
 def _as_sets(topic: str, element: Any) -> Any:
@@ -364,6 +394,17 @@ def _as_sets(topic: str, element: Any) -> Any:
     if topic == "workflow" and element.HasField("edges"):
         _make_set(element.edges.edges)
     return element
+
+
+def _field(name: str, message: Any) -> bytes:
+    """Return a message encoded as it is in a field of PbEntireWorkflow: tag, length, content."""
+    content: bytes = message.SerializeToString()
+    head, rest = bytearray([_TAGS[name]]), len(content)
+    while rest > 0x7F:  # noqa: PLR2004 - seven bits a byte, the lowest first
+        head.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    head.append(rest)
+    return bytes(head) + content
 
 
 def _make_set(items: Any) -> None:
@@ -382,7 +423,7 @@ def _without(element: Any, field: str, keys: set[str]) -> Any:
 
 
 def publications(batch: pb.AllDeltas) -> list[tuple[bytes, bytes]]:
-    """Return topic and payload of each message that publishes a batch, in their order."""
+    """Return topic and payload of each message that publishes a batch, in order (PUB-8 to 11)."""
     messages = [
         (topic.encode(), getattr(batch, topic).SerializeToString())
         for topic in TOPICS

@@ -4,17 +4,17 @@ import asyncio
 import math
 import os
 import socket
-import struct
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import zmq
 
-from wri_reference import _contact, _keys, _process
+from wri_reference import _contact
+from wri_reference._connection import Connection, Server
 from wri_reference._errors import (
     ClientError,
     ClientTimeout,
@@ -23,22 +23,11 @@ from wri_reference._errors import (
     RemoteProtocolError,
     ReplyError,
     RequestError,
-    WorkflowMoved,
-    WorkflowStopped,
 )
 from wri_reference._messages import Error, decode_response, encode_request, quote
-from wri_reference._rundir import RunDirectory
 
 DEFAULT_TIMEOUT: Final = 5.0
 """Seconds to wait for a response (CLI-8)."""
-
-_REFUSALS: Final = {
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "it does not admit the key of this client",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "it has other keys than the run directory, or left",
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "it does not speak ZMTP with CURVE",
-}
-
-_Key = TypeVar("_Key")
 
 
 class WorkflowRuntimeClient:
@@ -74,24 +63,18 @@ class WorkflowRuntimeClient:
     ) -> None:
         self.workflow = workflow
         self.timeout = _seconds(timeout, DEFAULT_TIMEOUT)
-        try:
-            self._directory = RunDirectory(workflow)
-        except LocalProtocolError as error:
-            raise ClientError(str(error)) from None
         self._context = context or zmq.Context.instance()
-        self._server_key = Path(srv_public_key_loc or self._directory.server_public)
-        self._host, self._port = host, None if port is None else int(port)
-        self._address = self._find()
+        self._server = Server(workflow, _contact.PORT, host, port, srv_public_key_loc)
 
     @property
     def host(self) -> str:
         """The host that the last request went to, or the next one will go to."""
-        return self._address.host
+        return self._server.address.host
 
     @property
     def port(self) -> int:
         """The request port, likewise."""
-        return self._address.port
+        return self._server.address.port
 
     @property
     def header(self) -> dict[str, Any]:
@@ -140,11 +123,11 @@ class WorkflowRuntimeClient:
             poller = zmq.Poller()
             exchange.watch(poller)
             try:
-                while (body := exchange.reply()) is None:
+                while (body := exchange.receive()) is None:
                     poller.poll(_milliseconds_to(deadline))
             except (HandshakeRefused, ClientTimeout) as error:
                 self.timeout_handler()
-                raise self._in_full(error) from None
+                raise self._server.in_full(error) from None
         return _interpret(command, body)
 
     async def async_request(
@@ -165,42 +148,22 @@ class WorkflowRuntimeClient:
             poller = Poller()
             exchange.watch(poller)
             try:
-                while (body := exchange.reply()) is None:
+                while (body := exchange.receive()) is None:
                     await poller.poll(_milliseconds_to(deadline))
             except (HandshakeRefused, ClientTimeout) as error:
                 await asyncio.to_thread(self.timeout_handler)
-                raise self._in_full(error) from None
+                raise self._server.in_full(error) from None
         return _interpret(command, body)
 
     def timeout_handler(self) -> None:
         """Find out why nothing came; return if the server may still be running (CLI-15).
-
-        The contact file of a dead server is left to the next start: process ids that look dead
-        from inside a container may be alive outside (CLI-16).
 
         Raises:
             WorkflowStopped: the contact file is gone, or its process is dead (CLI-13, CLI-17).
             WorkflowMoved: the contact file names another address (CLI-14).
             ClientError: the contact file makes no sense.
         """
-        fields = self._contact_fields()
-        try:
-            address = _contact.address(fields)
-        except RemoteProtocolError as error:
-            raise ClientError(f"the contact file {self._directory.contact} {error}") from None
-        if address != self._address:
-            raise WorkflowMoved(
-                f"{self.workflow} is no longer at {self._address}; it has moved to {address}"
-            )
-        try:
-            process = _contact.process(fields)
-        except RemoteProtocolError:
-            return
-        if _process.is_alive(process) is False:
-            raise WorkflowStopped(
-                f"{self.workflow} is not running: process {process.pid} on {process.host} is "
-                f"gone and has left {self._directory.contact}"
-            )
+        self._server.explain_silence()
 
     def close(self) -> None:
         """Do nothing: each request closes what it opens (CLI-22)."""
@@ -218,102 +181,21 @@ class WorkflowRuntimeClient:
         """Close the client."""
         self.close()
 
-    def _find(self) -> _contact.Address:
-        if self._host is not None and self._port is not None:
-            return _contact.Address(self._host, self._port)
-        try:
-            address = _contact.address(self._contact_fields())
-        except RemoteProtocolError as error:
-            raise ClientError(f"the contact file {self._directory.contact} {error}") from None
-        return _contact.Address(self._host or address.host, self._port or address.port)
-
-    def _contact_fields(self) -> dict[str, str]:
-        try:
-            fields = self._directory.read_contact()
-        except RemoteProtocolError as error:
-            raise ClientError(str(error)) from None
-        if fields is None:
-            raise WorkflowStopped(
-                f"{self.workflow} is not running: there is no {self._directory.contact}"
-            )
-        return fields
-
     def _send(
         self, command: str, args: Mapping[str, Any] | None, meta: Mapping[str, Any] | None
-    ) -> "_Exchange":
+    ) -> Connection:
         try:
             header = self.header["meta"] | dict(meta or {})
             request = encode_request(command, {} if args is None else args, header)
         except LocalProtocolError as error:
             raise ClientError(f"this cannot be asked: {error}") from None
-        self._address = self._find()
-        server_key = _read_key(self._server_key, "public key of the server", _keys.parse_public)
-        keys = _read_key(self._directory.client_secret, "keys of the client", _keys.parse_pair)
+        connection = self._server.connect(self._context, zmq.REQ)
         try:
-            return _Exchange(self._context, self._address, server_key, keys, request)
-        except (zmq.ZMQError, OverflowError) as error:
-            raise ClientError(f"ZeroMQ cannot connect to {self._address}: {error}") from None
-
-    def _in_full(self, error: Exception) -> Exception:
-        return type(error)(f"{self.workflow} at {self._address}: {error}")
-
-
-class _Exchange:
-    """One request on its way and the wait for what comes back."""
-
-    def __init__(
-        self,
-        context: zmq.Context[Any],
-        address: _contact.Address,
-        server_key: bytes,
-        keys: _keys.KeyPair,
-        request: bytes,
-    ) -> None:
-        self._socket = zmq.Socket(context, zmq.REQ)
-        self._refusals = self._socket.get_monitor_socket(sum(_REFUSALS))
-        try:
-            self._socket.setsockopt(zmq.LINGER, 0)  # CLI-22
-            self._socket.setsockopt(zmq.CURVE_SERVERKEY, server_key)
-            self._socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
-            self._socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
-            host = address.host
-            if ":" in host:
-                self._socket.setsockopt(zmq.IPV6, 1)
-                host = f"[{host}]"
-            self._socket.connect(f"tcp://{host}:{address.port}")
-            self._socket.send(request, zmq.NOBLOCK)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-
-    def watch(self, poller: zmq.Poller) -> None:
-        """Have `poller` wait for what `reply` looks at."""
-        poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._refusals, zmq.POLLIN)
-
-    def reply(self) -> list[bytes] | None:
-        """Return the reply if it is there; raise HandshakeRefused if it will never come."""
-        try:
-            return self._socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            pass
-        try:
-            event, _ = struct.unpack("=hi", self._refusals.recv_multipart(zmq.NOBLOCK)[0])
-        except zmq.Again:
-            return None
-        raise HandshakeRefused(f"the server refused the handshake: {_REFUSALS[event]}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._socket.disable_monitor()
-        self._socket.close(linger=0)
+            connection.socket.send(request, zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            connection.close()
+            raise ClientError(f"ZeroMQ cannot send to {self._server.address}: {error}") from None
+        return connection
 
 
 def _interpret(command: str, body: list[bytes]) -> Any:
@@ -327,15 +209,6 @@ def _interpret(command: str, body: list[bytes]) -> Any:
     if isinstance(response, Error):
         raise RequestError(response.message)
     return body[0] if raw else response.value
-
-
-def _read_key(path: Path, what: str, parse: Callable[[bytes], _Key]) -> _Key:
-    try:
-        return parse(path.read_bytes())
-    except OSError as error:
-        raise ClientError(f"the {what}, {path}, cannot be read: {error.strerror}") from None
-    except RemoteProtocolError as error:
-        raise ClientError(f"the {what}, {path}, {error}") from None
 
 
 def _seconds(timeout: float | str | None, default: float) -> float:

@@ -1,4 +1,4 @@
-"""The commands `wri serve` and `wri call`."""
+"""The commands `wri serve`, `wri call` and `wri subscribe`."""
 
 import argparse
 import contextlib
@@ -9,16 +9,25 @@ import resource
 import signal
 import sys
 import threading
-from typing import IO, Any, NoReturn
+import time
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from wri_reference._errors import (
     ClientError,
     ClientTimeout,
     LocalProtocolError,
     RemoteProtocolError,
+    ReplyError,
     StartError,
     WorkflowStopped,
 )
+
+if TYPE_CHECKING:
+    from wri_reference._follow import Follower
+
+_PATIENCE: Final = 0.2
+"""Seconds before a server that has just started is asked for a snapshot again."""
 
 _FAILED = 1
 _INTERRUPTED = 2
@@ -110,10 +119,78 @@ def call(argv: list[str]) -> int:
     options = _parse(parser, argv)
     if isinstance(options, int):
         return options
-    try:
+
+    def run() -> None:
         args = {} if options.no_input else _read_arguments()
         client = WorkflowRuntimeClient(options.workflow, timeout=options.timeout)
         _print_result(client(options.endpoint, args))
+
+    return _report(run)
+
+
+def subscribe(argv: list[str]) -> int:
+    """Print what a running workflow publishes."""
+    from wri_reference._follow import ALL, SHUTDOWN, Follower  # noqa: PLC0415
+    from wri_reference.subscriber import WorkflowSubscriber  # noqa: PLC0415
+
+    parser = _Parser(
+        prog="wri subscribe",
+        description="Print what the running WORKFLOW publishes, one JSON object a line, until it "
+        "stops: `topic`, and either `time` and `delta` or `text`.",
+        epilog="exit status: 0 the workflow stopped or enough was printed, 1 an error (the reason "
+        "is on standard error), 2 interrupted, 4 bad usage",
+    )
+    parser.add_argument("workflow", metavar="WORKFLOW", help="workflow id, such as my-workflow")
+    parser.add_argument(
+        "--topics",
+        metavar="A,B",
+        type=_topics,
+        default={ALL},
+        help="topics to print, besides shutdown (default: all)",
+    )
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument(
+        "--once", dest="count", action="store_const", const=1, help="end after one publication"
+    )
+    some.add_argument("--count", metavar="N", type=_number, help="end after so many publications")
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=_seconds,
+        help="give up when nothing is published for so many seconds (default: never)",
+    )
+    parser.add_argument(
+        "--snapshot",
+        action="store_true",
+        help="print a `snapshot` of everything first, and again when something was missed",
+    )
+    options = _parse(parser, argv)
+    if isinstance(options, int):
+        return options
+
+    def run() -> None:
+        printed = 0
+        with WorkflowSubscriber(options.workflow, topics={*options.topics, SHUTDOWN}) as subscriber:
+            follower = Follower() if options.snapshot else None
+            while options.count is None or printed < options.count:
+                if follower is not None and follower.trouble is not None:
+                    _print_snapshot(options.workflow, follower)
+                publication = subscriber.receive(options.timeout)
+                if publication is None:
+                    raise ClientTimeout(f"{options.workflow} published nothing in time")
+                _print_publication(*publication)
+                printed += 1
+                if publication.topic == SHUTDOWN:
+                    return
+                if follower is not None:
+                    follower.feed(*publication)
+
+    return _report(run)
+
+
+def _report(run: Callable[[], None]) -> int:
+    try:
+        run()
     except (ClientError, ClientTimeout, WorkflowStopped) as error:
         return _fail(error)
     except BrokenPipeError:
@@ -163,6 +240,62 @@ def _print_result(result: Any) -> None:
         text = json.dumps(result, indent=2, ensure_ascii=False)
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.flush()
+
+
+def _print_publication(topic: bytes, payload: bytes) -> None:
+    from google.protobuf.json_format import MessageToDict  # noqa: PLC0415
+
+    from wri_reference._follow import decode  # noqa: PLC0415
+
+    line: dict[str, Any] = {"topic": topic.decode("utf-8", "replace")}
+    try:
+        delta = decode(topic, payload)
+    except RemoteProtocolError as error:
+        raise ReplyError(str(error)) from None
+    if delta is None:
+        line["text"] = payload.decode("utf-8", "replace")
+    else:
+        parts = [delta] if hasattr(delta, "time") else [part for _, part in delta.ListFields()]
+        if parts:
+            line["time"] = parts[0].time  # all have the same (DELTA-2)
+        line["delta"] = MessageToDict(delta)
+    _print_line(line)
+
+
+def _print_snapshot(workflow: str, follower: "Follower") -> None:
+    from google.protobuf.json_format import MessageToDict  # noqa: PLC0415
+
+    from wri_reference.client import WorkflowRuntimeClient  # noqa: PLC0415
+
+    client = WorkflowRuntimeClient(workflow)
+    while True:
+        try:
+            follower.load(client("pb_entire_workflow"))
+        except RemoteProtocolError as error:
+            raise ReplyError(str(error)) from None
+        if follower.trouble is None:
+            break
+        time.sleep(_PATIENCE)
+    store = follower.store
+    _print_line({"time": store.workflow.last_updated, "snapshot": MessageToDict(store.snapshot())})
+
+
+def _print_line(line: dict[str, Any]) -> None:
+    sys.stdout.write(f"{json.dumps(line)}\n")
+    sys.stdout.flush()
+
+
+def _topics(text: str) -> set[bytes]:
+    topics = {topic.strip().encode("utf-8", "surrogateescape") for topic in text.split(",")}
+    if b"" in topics:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of topics: A,B")
+    return topics
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
 
 
 def _port_range(text: str) -> tuple[int, int]:
