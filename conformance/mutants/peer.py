@@ -11,11 +11,11 @@ import zmq
 
 from mutants.registry import add
 from wri_reference import server as reference
+from wri_reference._claim import Claim as Claim
 from wri_reference._keys import KeyPair, authenticate
 from wri_reference._messages import CYLC_VERSION
 from wri_reference._rundir import RunDirectory
 
-Claim = reference._Claim  # noqa: SLF001 - the seams of the reference are not public
 Body = list[bytes]
 Message = dict[str, Any]
 
@@ -38,7 +38,7 @@ class Mutant(reference.WorkflowRuntimeServer):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self.on_signal)
         with (
-            patch.object(reference, "_Claim", self.claim),
+            patch.object(reference, "Claim", self.claim),
             patch.object(reference, "LINGER", LINGER),
             patch("wri_reference._keys.authenticate", self.admit),
         ):

@@ -59,7 +59,8 @@ def _carry_out(endpoints: Mapping[str, Endpoint], request: Request) -> bytes:
         raise RemoteProtocolError(f"there is no endpoint {quote(request.command)}")
     arguments = _arguments(endpoint, request)
     try:
-        return encode_response(Data(endpoint(**arguments)))
+        result = endpoint(**arguments)
+        return result if isinstance(result, bytes) else encode_response(Data(result))
     except RemoteProtocolError:
         raise
     except LocalProtocolError:

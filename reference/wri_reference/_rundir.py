@@ -32,6 +32,7 @@ class RunDirectory:
         self.client_public_keys = self.service / "client_public_keys"
         self.client_public = self.client_public_keys / "client_localhost.key"
         self.uuid = self.service / "uuid"  # of this implementation only
+        self.definition = self.path / "workflow.yaml"  # likewise
 
     def read_contact(self) -> dict[str, str] | None:
         """Return the fields of the contact file, or None if there is none.

@@ -20,7 +20,7 @@ from wri_reference._runner import Runner
 from wri_reference._store import DataStore
 from wri_reference._targets import Targets
 from wri_reference._view import View, stamp
-from wri_reference._workflow import Definition
+from wri_reference._workflow import Definition, DefinitionError
 
 AUTOMATIC: Final = "AUTOMATIC"
 _EXPLAINED: Final = {
@@ -47,15 +47,22 @@ class Scheduler:
         identity: what the data store says about who and where it is.
         now: the time.
         paused: whether it waits for `resume` before anything runs.
+        read: returns the definition again at a reload; without it, it stays the same.
 
     Attributes:
         stopped: why it has stopped, as it is to be published with `shutdown`; None while it runs.
     """
 
     def __init__(
-        self, definition: Definition, identity: Identity, now: float, paused: bool = False
+        self,
+        definition: Definition,
+        identity: Identity,
+        now: float,
+        paused: bool = False,
+        read: Callable[[], Definition] | None = None,
     ) -> None:
         self.definition = definition
+        self._read = read
         self.stopped: str | None = None
         self._broadcasts = Broadcasts()
         self._view = View(definition, identity, self._broadcasts)
@@ -154,16 +161,19 @@ class Scheduler:
             reason = _arguments.mode(mode)
             self._commands.append(lambda now: self._begin_stop(reason, now))
 
-    def reload(self, definition: Definition | None = None, reload_global: bool = False) -> None:
-        """Go on with another definition, or show the same one anew.
+    def reload(self, reload_global: bool = False) -> None:
+        """Read the definition again and go on with it.
 
         What is global has nothing to do with the workflow of a simulation; it is ignored.
 
         Raises:
-            RemoteProtocolError: cycle points that the workflow had before are gone.
+            RemoteProtocolError: it cannot be used, or cycle points that there were are gone.
         """
         del reload_global
-        new = self.definition if definition is None else definition
+        try:
+            new = self.definition if self._read is None else self._read()
+        except DefinitionError as error:
+            raise RemoteProtocolError(str(error)) from None
         old, points = self.definition.cycle_points, new.cycle_points
         if any(one != other for one, other in zip(old, points, strict=False)):
             raise RemoteProtocolError("a reload can add cycle points, and drop the last ones only")

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import json
 import math
 import os
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from wri_reference._errors import (
@@ -22,12 +24,17 @@ from wri_reference._errors import (
     StartError,
     WorkflowStopped,
 )
+from wri_reference._rundir import RunDirectory
+from wri_reference._workflow import Definition, DefinitionError, read, synthetic
 
 if TYPE_CHECKING:
     from wri_reference._follow import Follower
 
 _PATIENCE: Final = 0.2
 """Seconds before a server that has just started is asked for a snapshot again."""
+
+MOST_TASKS: Final = 1_000_000
+"""What `--tasks` allows; the names of such tasks have six digits."""
 
 _FAILED = 1
 _INTERRUPTED = 2
@@ -47,8 +54,10 @@ def serve(argv: list[str]) -> int:
     parser = _Parser(
         prog="wri serve",
         description="Run a reference server and publisher for WORKFLOW in the foreground, until "
-        "SIGTERM, SIGINT or SIGHUP. Its files are in ~/cylc-run/WORKFLOW/.service; it replaces "
-        "what a crashed server left there.",
+        "SIGTERM, SIGINT or SIGHUP, or the end of the workflow. Its files are in "
+        "~/cylc-run/WORKFLOW/.service; it replaces what a crashed server left there. Its tasks are "
+        "those of ~/cylc-run/WORKFLOW/workflow.yaml; without that file there are ten for example, "
+        "paused. Jobs are simulated.",
         epilog="exit status: 0 stopped cleanly, 1 could not serve, 4 bad usage",
     )
     parser.add_argument("workflow", metavar="WORKFLOW", help="workflow id, such as my-workflow")
@@ -65,11 +74,23 @@ def serve(argv: list[str]) -> int:
         type=_port_range,
         help="choose the two ports from A to B, both included (default: the system chooses)",
     )
+    parser.add_argument(
+        "--pause", action="store_true", help="let tasks wait until the workflow is resumed"
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--file", metavar="FILE", type=Path, help="read the tasks from this workflow.yaml"
+    )
+    source.add_argument(
+        "--tasks", metavar="N", type=_count, help="have N tasks that depend on nothing"
+    )
     options = _parse(parser, argv)
     if isinstance(options, int):
         return options
     try:
-        server = WorkflowRuntimeServer(options.workflow, options.host, options.port_range)
+        server = WorkflowRuntimeServer(
+            options.workflow, options.host, options.port_range, _source(options), options.pause
+        )
     except LocalProtocolError as error:
         return _fail(error, _USAGE)
 
@@ -89,11 +110,19 @@ def serve(argv: list[str]) -> int:
         signal.signal(number, lambda *_: server.stop("REQUEST(NOW)"))
     try:
         server.start(threading.Barrier(1, action=announce))
-    except (StartError, LocalProtocolError) as error:
+    except (StartError, LocalProtocolError, DefinitionError) as error:
         return _fail(error)
     except OSError as error:
         return _fail(StartError(f"{options.workflow}: {error}"))
     return 0
+
+
+def _source(options: argparse.Namespace) -> Callable[[], Definition] | None:
+    """Return where the tasks come from; None if nothing says it."""
+    if options.tasks is not None:
+        return functools.partial(synthetic, options.tasks)
+    path = options.file or RunDirectory(options.workflow).definition
+    return functools.partial(read, path) if options.file or path.exists() else None
 
 
 def call(argv: list[str]) -> int:
@@ -295,6 +324,12 @@ def _topics(text: str) -> set[bytes]:
 def _number(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= MOST_TASKS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_TASKS}")
     return int(text)
 
 

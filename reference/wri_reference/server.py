@@ -2,7 +2,7 @@
 
 import contextlib
 import errno
-import fcntl
+import math
 import os
 import pwd
 import random
@@ -10,20 +10,23 @@ import re
 import signal
 import socket
 import threading
-import uuid
+import time
 from collections import deque
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import zmq
-from zmq.utils import z85
 
 from wri_reference import _contact, _keys, _process
+from wri_reference._claim import Claim
 from wri_reference._dispatch import Endpoint, describe, dispatch, expose, exposed
+from wri_reference._elements import Identity
 from wri_reference._errors import RemoteProtocolError, StartError
 from wri_reference._messages import CYLC_VERSION, quote
-from wri_reference._rundir import RunDirectory, write_file
+from wri_reference._rundir import RunDirectory
+from wri_reference._scheduler import Scheduler
+from wri_reference._store import TOPICS, publications
+from wri_reference._workflow import Definition, synthetic
 
 REQUESTS_PER_TURN: Final = 100
 """How many requests are answered before publishing and stopping get their turn (LIM-5)."""
@@ -43,12 +46,17 @@ LINGER: Final = 1000
 BACKLOG: Final = 1024
 """Connections that may wait to be accepted, for clients that come at the same time (LIM-12)."""
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LONGEST_WAIT: Final = 3600.0
+"""Seconds after which the server looks at the clock, whatever it waits for."""
+
+EXAMPLE: Final = 10
+"""How many tasks the workflow has that is served if no other is given."""
+
 _LOOPBACK = ("localhost", "127.0.0.1")
 
 
 class WorkflowRuntimeServer:
-    """A server and publisher of the capabilities core, legacy-ping and publish.
+    """A server and publisher with all capabilities; its jobs are simulated.
 
     A subclass adds endpoints with `expose`. Only `start` uses sockets, in the thread that calls
     it; `stop` and `publish` may be called from any thread and from signal handlers.
@@ -58,20 +66,31 @@ class WorkflowRuntimeServer:
         host: the name or address that clients are told (DSC-15). Unless it is `localhost` or
             `127.0.0.1`, the server listens on all interfaces.
         port_range: the lowest and highest port to choose from; otherwise the system chooses.
+        read: returns the tasks of the workflow, at the start and at each reload; without it
+            there are some for example, paused.
+        paused: whether tasks wait for the command `resume`.
 
     Raises:
         LocalProtocolError: `workflow` is not a workflow id.
     """
 
     def __init__(
-        self, workflow: str, host: str = "localhost", port_range: tuple[int, int] | None = None
+        self,
+        workflow: str,
+        host: str = "localhost",
+        port_range: tuple[int, int] | None = None,
+        read: Callable[[], Definition] | None = None,
+        paused: bool = False,
     ) -> None:
         self.workflow = workflow
         self.host = host
         self.port_range = port_range
+        self.paused = paused or read is None
+        self._read = read or (lambda: synthetic(EXAMPLE))
         self.port = 0
         self.publish_port = 0
         self.endpoints: dict[str, Endpoint] = {}
+        self._schema: Any = None
         self._directory = RunDirectory(workflow)
         self._queue: deque[tuple[bytes, bytes]] = deque()
         self._reason: str | None = None
@@ -97,6 +116,39 @@ class WorkflowRuntimeServer:
         """Answer true: the server is alive and admits the client."""
         return True
 
+    @expose
+    def graphql(
+        self, request_string: Any, variables: Any = None, operation_name: Any = None
+    ) -> dict[str, Any]:
+        """Carry out the GraphQL document `request_string`, with the values `variables`.
+
+        The argument `operation_name` selects one of several operations.
+        """
+        # It takes a tenth of a second to import, which a start has not to wait for.
+        from wri_reference import _graphql  # noqa: PLC0415
+
+        if self._schema is None:
+            self._schema = _graphql.load_schema()
+        return _graphql.execute(
+            self._schema, self._scheduler, request_string, variables, operation_name
+        )
+
+    @expose
+    def pb_entire_workflow(self) -> bytes:
+        """Return the whole data store, as a message PbEntireWorkflow."""
+        return self._scheduler.store.snapshot_bytes()
+
+    @expose
+    def pb_data_elements(self, element_type: Any) -> bytes:
+        """Return all elements of the type `element_type`, as a message such as TPDeltas."""
+        if element_type not in TOPICS:
+            shown = quote(element_type) if isinstance(element_type, str) else "what came"
+            raise RemoteProtocolError(
+                f"there are no elements of the type {shown}; the types are {', '.join(TOPICS)}"
+            )
+        elements: bytes = self._scheduler.store.data_elements(element_type).SerializeToString()
+        return elements
+
     def register_endpoints(self) -> None:
         """Find the exposed methods; nothing else can be called (END-1)."""
         self.endpoints = exposed(self)
@@ -119,7 +171,7 @@ class WorkflowRuntimeServer:
                 was, or files or ports cannot be had.
         """
         try:
-            with _woken_by_signals(self._wake), _Claim(self._directory) as claim:
+            with _woken_by_signals(self._wake), Claim(self._directory) as claim:
                 self._serve(claim, barrier)
         except BaseException:
             if barrier is not None:
@@ -151,7 +203,7 @@ class WorkflowRuntimeServer:
         for source in (self._requests, self._zap, self._awake):
             poller.register(source, zmq.POLLIN)
         while self._reason is None:
-            ready = dict(poller.poll())
+            ready = dict(poller.poll(self._milliseconds()))
             if self._awake.fileno() in ready:
                 self._awake.recv(4096)
             if self._zap in ready:
@@ -160,6 +212,7 @@ class WorkflowRuntimeServer:
                 )
             if self._requests in ready:
                 self._answer_some()
+            self._tick()
             self.publish_queued_items()
 
     def publish_queued_items(self) -> None:
@@ -175,21 +228,37 @@ class WorkflowRuntimeServer:
                 return
             self._requests.send(self.receiver(body))
 
+    def _tick(self) -> None:
+        """Let the workflow go on, and queue what changed (PUB-8, PUB-9)."""
+        for batch in self._scheduler.tick(time.time()):
+            self._queue.extend(publications(batch))
+        if self._scheduler.stopped is not None:
+            self.stop(self._scheduler.stopped)
+
+    def _milliseconds(self) -> int | None:
+        """Return how long the workflow can do without a tick; None if for ever."""
+        due = self._scheduler.next_event(time.time())
+        return None if due is None else math.ceil(min(due, LONGEST_WAIT) * 1000)
+
     def _notify(self) -> None:
         with contextlib.suppress(BlockingIOError):  # full: it will wake up anyway
             self._wake.send(b"\0")
 
-    def _serve(self, claim: "_Claim", barrier: threading.Barrier | None) -> None:
+    def _serve(self, claim: Claim, barrier: threading.Barrier | None) -> None:
         context = zmq.Context()
         contact = b""
         try:
             server_keys = claim.write_keys()
             self._open(context, server_keys, claim.authorised())
+            self._scheduler = Scheduler(
+                self._read(), self._identity(), time.time(), self.paused, self._read
+            )
             contact = _contact.format_contact(self._contact_fields(claim.uuid()))
             claim.write_contact(contact)
             if barrier is not None:
                 barrier.wait()
             self.operate()
+            self._tick()
             self.publish_queued_items()
             self.publish("shutdown", (self._reason or "").encode("utf-8", "replace"))
             self.publish_queued_items()
@@ -198,6 +267,16 @@ class WorkflowRuntimeServer:
         finally:
             claim.remove_files(contact)
             context.destroy(linger=LINGER)
+
+    def _identity(self) -> Identity:
+        return Identity(
+            owner=_user(),
+            workflow=self.workflow,
+            host=self.host,
+            port=self.port,
+            publish_port=self.publish_port,
+            run_directory=str(self._directory.path),
+        )
 
     def _open(
         self, context: zmq.Context[zmq.Socket[bytes]], keys: _keys.KeyPair, clients: set[bytes]
@@ -263,116 +342,6 @@ class WorkflowRuntimeServer:
             "SCHEDULER_SSH_COMMAND": "ssh",
             "SCHEDULER_USE_LOGIN_SHELL": "True",
         }
-
-
-class _Claim:
-    """The right of one server to write the files of a run directory."""
-
-    def __init__(self, directory: RunDirectory) -> None:
-        self._directory = directory
-        self._lock: BinaryIO | None = None
-
-    def __enter__(self) -> Self:
-        directory = self._directory
-        try:
-            directory.service.mkdir(parents=True, exist_ok=True, mode=0o755)
-            self._lock = directory.uuid.open("a+b")
-            # Two starts at the same moment would both find no contact file.
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._refuse_if_running()
-        except BlockingIOError:
-            self.__exit__(None, None, None)
-            raise StartError(f"another server is running in {directory.path}") from None
-        except OSError as error:
-            self.__exit__(None, None, None)
-            raise StartError(f"{directory.service} cannot be used: {error.strerror}") from None
-        except StartError:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._lock is not None:
-            self._lock.close()
-
-    def _refuse_if_running(self) -> None:
-        """Tell a running server from what a crash left (LIFE-1, LIFE-3, LIFE-5)."""
-        try:
-            fields = self._directory.read_contact()
-            if fields is None:
-                return
-            process = _contact.process(fields)
-        except RemoteProtocolError:
-            return
-        if process.pid == os.getpid():  # in a container each start has the same id
-            return
-        alive = _process.is_alive(process)
-        where = f"process {process.pid} on {process.host}, says {self._directory.contact}"
-        if alive:
-            raise StartError(f"{fields.get(_contact.ID, 'the workflow')} is running: {where}")
-        if alive is None:
-            raise StartError(
-                f"it cannot be told from here whether the workflow is running: {where}; "
-                "remove that file if it is not"
-            )
-
-    def write_keys(self) -> _keys.KeyPair:
-        """Replace all keys by new ones (SEC-1, SEC-7, LIFE-4) and return those of the server.
-
-        The client's pair is another one, so that no client can pose as the server.
-        """
-        directory = self._directory
-        server, client = (_keys.KeyPair(*zmq.curve_keypair()) for _ in range(2))
-        directory.client_public_keys.mkdir(exist_ok=True, mode=0o755)
-        for stale in directory.client_public_keys.glob("*.key"):
-            stale.unlink()
-        write_file(directory.server_public, _keys.format_public(server), 0o600)
-        write_file(directory.server_secret, _keys.format_secret(server), 0o600)
-        write_file(directory.client_secret, _keys.format_secret(client), 0o600)
-        write_file(directory.client_public, _keys.format_public(client), 0o600)
-        return server
-
-    def authorised(self) -> set[bytes]:
-        """Return the public keys, of 32 bytes, in the directory of those to admit (SEC-2)."""
-        return {
-            z85.decode(_keys.parse_public(path.read_bytes()))
-            for path in self._directory.client_public_keys.glob("*.key")
-        }
-
-    def uuid(self) -> str:
-        """Return the identity of the run, the same at each start (LIFE-2)."""
-        assert self._lock is not None
-        self._lock.seek(0)
-        known = self._lock.read(64).decode("ascii", "replace").strip()
-        if not _UUID.fullmatch(known):
-            known = str(uuid.uuid4())
-            self._lock.truncate(0)
-            self._lock.write(f"{known}\n".encode())
-            self._lock.flush()
-        return known
-
-    def write_contact(self, text: bytes) -> None:
-        write_file(self._directory.contact, text, 0o644)
-
-    def remove_files(self, contact: bytes) -> None:
-        """Remove the contact file, if it is still `contact`, then the keys (LIFE-6, 7, 10)."""
-        directory = self._directory
-        with contextlib.suppress(OSError):
-            if directory.contact.read_bytes() == contact:
-                directory.contact.unlink()
-        for path in (
-            directory.client_secret,
-            directory.client_public,
-            directory.server_secret,
-            directory.server_public,
-        ):
-            with contextlib.suppress(OSError):
-                path.unlink()
 
 
 @contextlib.contextmanager

@@ -387,13 +387,9 @@ def test_table_of_arguments(number: int, name: str) -> None:
 
 def test_tables_of_elements() -> None:
     elements = _table("09-data-store.md", *("type", "message", "delta", "identity", "what it is"))
-    snapshot = data_store_pb2.PbEntireWorkflow.DESCRIPTOR.fields_by_name
-    batch = data_store_pb2.AllDeltas.DESCRIPTOR.fields_by_name
-    assert {row["type"]: row["message"] for row in elements} == {
-        name: field.message_type.name for name, field in snapshot.items()
-    }
+    assert {row["type"]: row["message"] for row in elements} == _members("PbEntireWorkflow")
     deltas = {row["type"]: row["delta"] for row in elements}
-    assert deltas == {name: field.message_type.name for name, field in batch.items()}
+    assert deltas == _members("AllDeltas")
     asked = _table("07-endpoints.md", "element_type", "result")
     assert {row["element_type"]: row["result"] for row in asked} == deltas
     names = _schema("data.json")["$defs"]["args"]["properties"]["element_type"]["enum"]
@@ -411,13 +407,18 @@ def test_table_of_delta_fields() -> None:
 
 def test_table_of_replaced_fields() -> None:
     rows = _table("09-data-store.md", "type", "fields that are replaced as a whole")
+    messages = _members("PbEntireWorkflow")
     for row in rows:
-        message = data_store_pb2.PbEntireWorkflow.DESCRIPTOR.fields_by_name[
-            row["type"]
-        ].message_type
         names = re.findall(r"`([a-z_]+)`", row["fields that are replaced as a whole"])
         assert names
+        message = data_store_pb2.DESCRIPTOR.message_types_by_name[messages[row["type"]]]
         assert set(names) <= set(message.fields_by_name)
+
+
+def _members(name: str) -> dict[str, str]:
+    """Return, by field, the messages that a message is made of."""
+    fields: Any = data_store_pb2.DESCRIPTOR.message_types_by_name[name].fields_by_name
+    return {field: one.message_type.name for field, one in fields.items()}
 
 
 def test_fields_that_requirements_name_exist() -> None:
