@@ -1,5 +1,7 @@
 """The workflow of the simulated scheduler: what stands in `workflow.yaml`, read and checked.
 
+With all keys that there are:
+
     cycle_points: ["1", "2", "3"]   # in order; numbers, or dates such as 20300101T0000Z
     runahead: 5                     # cycle points that may run at the same time; 5 by default
     families:                       # optional; root is there anyway
