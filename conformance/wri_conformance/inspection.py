@@ -7,7 +7,7 @@ elements were looked at, so that an empty snapshot is not taken for a perfect on
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from wri_proto.v1 import data_store_pb2 as pb
@@ -55,13 +55,15 @@ def inspect(snapshot: pb.PbEntireWorkflow, owner: str, workflow: str) -> dict[st
     elements = [(kind, element) for kind in TYPES for element in getattr(snapshot, kind)]
     found: dict[str, Iterator[str]] = {
         "wrong_workflow": _wrong_workflow(snapshot.workflow, identity),
-        "malformed": _malformed(elements, identity),
+        "malformed": _malformed(elements),
+        "foreign": _foreign(elements, snapshot.workflow.id),
         "repeated": _repeated(elements),
         "contradicted": _contradicted(elements, identity),
         "short_numbers": _short_numbers(elements),
         "dangling": _dangling(elements),
         "stamps": _stamps(snapshot.workflow, elements),
-        "states": _states(snapshot),
+        "states": _states(snapshot.task_proxies, STATES),
+        "job_states": _states(snapshot.jobs, _JOB_STATES),
         "lacking": _lacking(snapshot.workflow, _WORKFLOW_FIELDS),
         "proxies_lacking": _all_lacking(snapshot.task_proxies),
         "totals": _totals(snapshot),
@@ -92,11 +94,17 @@ def _local(identifier: str, identity: str) -> str | None:
     return identifier[len(prefix) :] if identifier.startswith(prefix) else None
 
 
-def _malformed(elements: list[tuple[str, Any]], identity: str) -> Iterator[str]:
+def _malformed(elements: list[tuple[str, Any]]) -> Iterator[str]:
     for kind, element in elements:
-        local = _local(element.id, identity)
-        if local is None or not _FORMS[kind].fullmatch(local):
+        workflow, _, local = element.id.partition("//")
+        if not workflow.startswith("~") or not _FORMS[kind].fullmatch(local):
             yield f"{kind}: {element.id!r}"
+
+
+def _foreign(elements: list[tuple[str, Any]], identity: str) -> Iterator[str]:
+    for kind, element in elements:
+        if _local(element.id, identity) is None:
+            yield f"{kind}: {element.id!r} does not begin with {identity!r}"
 
 
 def _repeated(elements: list[tuple[str, Any]]) -> Iterator[str]:
@@ -142,13 +150,10 @@ def _stamps(workflow: pb.PbWorkflow, elements: list[tuple[str, Any]]) -> Iterato
             yield f"{element.id}: {element.stamp!r}"
 
 
-def _states(snapshot: pb.PbEntireWorkflow) -> Iterator[str]:
-    for proxy in snapshot.task_proxies:
-        if proxy.state not in STATES:
-            yield f"{proxy.id}: {proxy.state!r}"
-    for job in snapshot.jobs:
-        if job.state not in _JOB_STATES:
-            yield f"{job.id}: {job.state!r}"
+def _states(elements: Any, states: Collection[str]) -> Iterator[str]:
+    for element in elements:
+        if element.state not in states:
+            yield f"{element.id}: {element.state!r}"
 
 
 def _lacking(element: Any, names: tuple[str, ...]) -> Iterator[str]:

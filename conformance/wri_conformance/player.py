@@ -8,26 +8,17 @@ from typing import Any
 import zmq
 from attrs import define, field
 
-from wri_conformance import crowd, decode, expect, listening, queries, service
+from wri_conformance import crowd, decode, expect, listening, queries, rawtcp, service
 from wri_conformance.bodies import frames_of, strings
+from wri_conformance.connections import Connections
 from wri_conformance.judging import Judge
-from wri_conformance.peers import (
-    GREETING_SIZE,
-    Missing,
-    Peer,
-    Reply,
-    Security,
-    Tcp,
-    greeting,
-    parse_greeting,
-)
+from wri_conformance.peers import Missing, Peer, Reply, Tcp
 from wri_conformance.probe import API_REQUEST, PATIENCE, address, probe, security
 from wri_conformance.replay import replay
 from wri_conformance.runs import Run, StartError
 from wri_conformance.same import same
-from wri_conformance.scenario import Scenario, Step
+from wri_conformance.scenario import Scenario, Step, referred
 from wri_conformance.seen import NOTHING, Seen
-from wri_conformance.service import KeyPair
 from wri_conformance.specification import Specification
 from wri_conformance.streams import Publication, Stream, describe
 from wri_conformance.trace import Trace, readable
@@ -56,17 +47,19 @@ class Player:
     other: Callable[[], Run]
     scale: float = 1.0
     trace: Trace = field(factory=Trace)
-    _context: "zmq.Context[Any]" = field(factory=zmq.Context)
-    _peers: dict[str, Peer] = field(factory=dict)
+    _connections: Connections = field(init=False)
     _heard: set[str] = field(factory=set)
     _streams: list[Tcp] = field(factory=list)
     _floods: list[crowd.Flood] = field(factory=list)
     _saved: dict[str, Any] = field(factory=dict)
     _snapshots: dict[str, Any] = field(factory=dict)  # messages that were decoded and saved
     _collected: dict[str, Stream] = field(factory=dict)
-    _keys: dict[str, dict[str, KeyPair]] = field(factory=dict)
     _leaks: list[str] = field(factory=list)
     _subscribed: float = 0.0  # when the subscriptions made so far will have arrived
+
+    def __attrs_post_init__(self) -> None:
+        """Begin without any connection."""
+        self._connections = Connections(self.trace, self.other)
 
     def play(self) -> list[Result]:
         """Return one result for each check of the scenario, reached or not.
@@ -138,12 +131,9 @@ class Player:
         """Close every connection of the scenario."""
         for flood in self._floods:
             flood.end()
-        for peer in self._peers.values():
-            peer.close()
         for tcp in self._streams:
             tcp.close()
-        self._peers.clear()
-        self._context.destroy(linger=0)
+        self._connections.close()
 
     # -- doing
 
@@ -174,9 +164,7 @@ class Player:
 
     def _ask(self, run: Run, args: Mapping[str, Any]) -> Any:
         """Return the response to `api` on a connection of its own; None if there is none."""
-        peer = Peer.open(
-            self._context, "asks-api", "REQ", address(run, "request"), security(run), self.trace
-        )
+        peer = self._connections.passing("asks-api", run)
         try:
             peer.send([json.dumps({"command": "api", "args": args}).encode()])
             reply = peer.receive(REPLY * self.scale)
@@ -198,27 +186,7 @@ class Player:
 
     def _connect(self, step: Step) -> Seen:
         spec = step.spec["connect"]
-        name = step.spec.get("peer", "main")
-        run = self._of(step)
-        if name in self._peers:
-            self._peers.pop(name).close()
-        security = Security(
-            spec.get("mechanism", "CURVE"),
-            self._client_key(run, spec.get("client_key", "own")),
-            self._server_key(run, spec.get("server_key", "own")),
-        )
-        peer = Peer.open(
-            self._context,
-            name,
-            spec.get("socket", "REQ"),
-            address(run, spec.get("to", "request")),
-            security,
-            self.trace,
-            correlate=spec.get("correlate", False),
-            topics=spec.get("topics", ()),
-            stingy=spec.get("stingy", False),
-        )
-        self._peers[name] = peer
+        peer = self._connections.connect(step.peer, self._of(step), spec)
         if spec.get("ask"):
             peer.send([API_REQUEST])
         outcome = peer.handshake(HANDSHAKE * self.scale)
@@ -226,55 +194,13 @@ class Player:
             self._subscribed = time.monotonic() + _SUBSCRIBED * self.scale
         return Seen({"handshake": outcome, "events": list(peer.events)})
 
-    def _client_key(self, run: Run, source: Any) -> KeyPair:
-        if source == "unknown":
-            return KeyPair.new()
-        if source == "other":
-            return self._own_key(self.other().keys)
-        if isinstance(source, Mapping):
-            return self._own_key(self._keys[source["saved"]])
-        own = self._own_key(run.keys)
-        return KeyPair(own.public, KeyPair.new().secret) if source == "unmatched" else own
-
-    @staticmethod
-    def _own_key(keys: Mapping[str, KeyPair]) -> KeyPair:
-        pair = keys.get("client.key_secret")
-        if pair is None or pair.secret is None:
-            raise Missing("there is no key pair in .service/client.key_secret")
-        return pair
-
-    def _server_key(self, run: Run, source: Any) -> bytes:
-        if source == "unknown":
-            return KeyPair.new().public
-        if source == "other":
-            keys = self.other().keys
-        elif isinstance(source, Mapping):
-            keys = self._keys[source["saved"]]
-        else:
-            keys = run.keys
-        if "server.key" not in keys:
-            raise Missing("there is no public key in .service/server.key")
-        return keys["server.key"].public
-
-    def _peer(self, step: Step) -> Peer:
-        name = step.spec.get("peer", "main")
-        if name not in self._peers:
-            run = self._of(step)
-            self._peers[name] = Peer.open(
-                self._context,
-                name,
-                "REQ",
-                address(run, "request"),
-                security(run),
-                self.trace,
-            )
-        return self._peers[name]
-
     def _request(self, step: Step) -> Seen:
         body = expect.resolve(step.spec["request"], self._saved)
         return self._exchange(step, [json.dumps(body).encode()])
 
     def _graphql(self, step: Step) -> Seen:
+        # What a mutation changes is published to those who have subscribed before it.
+        self._await_subscriptions()
         body = queries.request(expect.resolve(step.spec["graphql"], self._saved))
         return self._exchange(step, [json.dumps(body).encode()])
 
@@ -282,7 +208,7 @@ class Player:
         return self._exchange(step, frames_of(step.spec["send"]))
 
     def _exchange(self, step: Step, body: Sequence[bytes]) -> Seen:
-        peer = self._peer(step)
+        peer = self._connections.client(step.peer, self._of(step))
         envelope = [part.encode() for part in step.spec.get("envelope", [""])]
         sent = " + ".join(readable(frame) for frame in body)
         try:
@@ -290,18 +216,13 @@ class Player:
                 peer.send(body, envelope)
         except zmq.Again:
             if step.spec.get("answer") != "never":
-                self._drop(peer)
+                self._connections.drop(peer)
                 return Seen(why=f"no connection ({peer.handshake()})", sent=sent)
         if "answer" in step.spec:
             return Seen({"sent": True}, sent=sent)
         seen = self._silence(step, peer) if "silence" in step.spec else self._await(step, peer)
         seen.sent = sent
         return seen
-
-    def _drop(self, peer: Peer) -> None:
-        """Forget a socket that waits for a reply: REQ cannot be used again."""
-        self._peers.pop(peer.name, None)
-        peer.close()
 
     def _patience(self, step: Step) -> float:
         bounds = step.spec.get("bound", {})
@@ -322,7 +243,7 @@ class Player:
             state = peer.handshake()
             self.trace.note(peer.name, "·", f"no reply in {patience:g} s")
             if peer.kind == "REQ":
-                self._drop(peer)
+                self._connections.drop(peer)
             return Seen(why=f"no reply in {patience:g} s (handshake: {state})")
         return self._of_reply(step, peer, reply)
 
@@ -360,13 +281,19 @@ class Player:
             seen.why, seen.shown = str(error), readable(reply.body)
             seen.message["protobuf"] = False
             return
-        seen.body = decode.to_json(message)
+        seen.body = decode.to_json(message) if self._is_looked_at(step) else {}
         seen.message["protobuf"] = True
         seen.message["unknown_fields"] = decode.has_unknown_fields(message)
         if len(reply.body) > _SHOWN:
             seen.shown = f"a {name} of {len(reply.body)} bytes"
         if "save" in step.spec:
             self._snapshots[step.spec["save"]] = message
+
+    def _is_looked_at(self, step: Step) -> bool:
+        """Whether anybody asks for the JSON form, which takes seconds for a large message."""
+        if step.expectations or "require" in step.spec:
+            return True
+        return any(step.spec.get("save") in referred(s.spec) for s in self.scenario.steps)
 
     def _look_for_secrets(self, where: str, frames: Sequence[bytes]) -> None:
         for name, pair in self.run.keys.items():
@@ -388,7 +315,7 @@ class Player:
             return seen
         peer.forget()
         if peer.kind == "REQ":
-            self._drop(peer)
+            self._connections.drop(peer)
         return Seen(why=f"silence proves nothing: {why}") if why else Seen(None)
 
     def _proof_of_life(self, step: Step) -> str:
@@ -401,7 +328,7 @@ class Player:
 
     def _receive(self, step: Step) -> Seen:
         spec = step.spec["receive"]
-        peer = self._open_peer(step)
+        peer = self._connections.get(step.peer)
         if "silence" in step.spec:
             return self._silence(step, peer)
         if "until" in spec:
@@ -437,14 +364,8 @@ class Player:
             self._look_for_secrets(f"a message to {peer.name}", reply.frames)
         return replies, why
 
-    def _open_peer(self, step: Step) -> Peer:
-        name = step.spec.get("peer", "main")
-        if name not in self._peers:
-            raise Missing(f"{name} has no connection")
-        return self._peers[name]
-
     def _collect(self, step: Step) -> Seen:
-        peer = self._open_peer(step)
+        peer = self._connections.get(step.peer)
         if peer.kind != "SUB":
             raise Missing(f"{peer.name} is no subscriber")
         within = step.spec.get("within", COLLECT) * self.scale
@@ -488,38 +409,15 @@ class Player:
         port = run.port(spec.get("to", "request"))
         if port is None:
             raise Missing(f"the contact file names no {spec.get('to', 'request')} port")
-        seen: dict[str, Any] = {}
-        for number in range(spec.get("connections", 1)):
-            tcp = Tcp(f"tcp-{number + 1}", self.trace)
-            self._streams.append(tcp)
-            if not tcp.connect(run.host, port, HANDSHAKE * self.scale):
-                return Seen({"connected": False})
-            seen = self._talk(tcp, spec, last=number == spec.get("connections", 1) - 1)
-            if not spec.get("hold"):
-                tcp.close()
+        handshake, send = HANDSHAKE * self.scale, REPLY * self.scale
+        seen, held = rawtcp.talk(self.trace, run.host, port, spec, handshake, send)
+        self._streams += held
         return Seen(seen)
-
-    def _talk(self, tcp: Tcp, spec: Mapping[str, Any], *, last: bool) -> dict[str, Any]:
-        received, closed = b"", False
-        if "greeting" in spec:
-            tcp.send(greeting(spec["greeting"]), REPLY * self.scale)
-            received, closed = tcp.read(GREETING_SIZE, HANDSHAKE * self.scale)
-        if "send" in spec:
-            for frame in frames_of(spec["send"]):
-                closed = not tcp.send(frame, REPLY * self.scale) or closed
-            more, ended = tcp.read(GREETING_SIZE, 0.1 if last else 0.0)
-            received, closed = received + more, closed or ended
-        return {
-            "connected": True,
-            "closed": closed,
-            "received": received.hex(),
-            **parse_greeting(received),
-        }
 
     def _control(self, step: Step) -> Seen:
         run = self._of(step)
         action = step.spec["control"]
-        time.sleep(max(0.0, self._subscribed - time.monotonic()))
+        self._await_subscriptions()
         self.trace.note(run.workflow, "·", action)
         if action == "start":
             return Seen(run.start())
@@ -529,12 +427,15 @@ class Player:
         self.trace.note(run.workflow, "·", f"{action}: {acted}")
         return Seen(acted)
 
+    def _await_subscriptions(self) -> None:
+        time.sleep(max(0.0, self._subscribed - time.monotonic()))
+
     def _observe(self, step: Step) -> Seen:
         run = self._of(step)
         subject = step.spec["observe"]
         if subject == "keys":
             if "save" in step.spec:
-                self._keys[step.spec["save"]] = dict(run.keys)
+                self._connections.keys[step.spec["save"]] = dict(run.keys)
             return Seen(service.describe_keys(run.service))
         if subject == "contact":
             return Seen(service.describe_contact(run.service))
@@ -551,7 +452,7 @@ class Player:
 
     def _alive(self, step: Step) -> Seen:
         if "during" in step.spec:
-            return self._alive_during(step, self._peers[step.spec["during"]])
+            return self._alive_during(step, self._connections.get(step.spec["during"]))
         sign = self._probe(step)
         return Seen(sign) if sign["alive"] else Seen(why=sign["why"])
 
@@ -618,9 +519,7 @@ class Player:
         return Seen({"done": True})
 
     def _close(self, step: Step) -> Seen:
-        if (name := step.spec.get("peer", "main")) not in self._peers:
-            raise Missing(f"{name} has no connection")
-        self._drop(self._peers[name])
+        self._connections.drop(self._connections.get(step.peer))
         return Seen({"done": True})
 
     def _wait(self, step: Step) -> Seen:

@@ -63,6 +63,11 @@ class Step:
         return str(self.spec.get("step", f"{self.action}-{self.number}"))
 
     @property
+    def peer(self) -> str:
+        """The connection that it uses."""
+        return str(self.spec.get("peer", "main"))
+
+    @property
     def expectations(self) -> Mapping[str, Any]:
         """By requirement, the schema for what was observed."""
         return dict(self.spec.get("expect", {}))
@@ -274,15 +279,18 @@ def _verify_query(path: Path, step: Mapping[str, Any], place: list[str | int]) -
         )
 
 
+def referred(step: Mapping[str, Any]) -> set[str]:
+    """Return the names of the saved values that a step looks into."""
+    same = step.get("same", {})
+    sides = {same[side].split("/")[0] for side in ("left", "right") if side in same}
+    return expect.references(step) | sides
+
+
 def _verify_names(
     path: Path, step: Mapping[str, Any], place: list[str | int], saved: Mapping[str, str]
 ) -> None:
     """Verify that all that a step refers to was saved before it, and is of the right kind."""
-    same = step.get("same", {})
-    named = expect.references(step) | {
-        same[side].split("/")[0] for side in ("left", "right") if side in same
-    }
-    unknown = named - saved.keys()
+    unknown = referred(step) - saved.keys()
     if unknown:
         raise _mistake(
             path,

@@ -14,6 +14,7 @@ from wri_proto.v1 import data_store_pb2 as pb
 DELTAS: Final[Mapping[str, Any]] = {**MESSAGES, "all": pb.AllDeltas}
 """By topic, the message of its payload."""
 
+_COMPARED: Final = ("all_differs", "missing_from_all", "missing_beside_all")
 _TEXT: Final = 200  # characters of the last payload that are kept
 
 
@@ -136,10 +137,13 @@ def describe(stream: Stream) -> dict[str, Any]:
         },
         "last": {
             "topic": told[-1].topic,
-            "text": told[-1].payload.decode("utf-8", "replace")[:_TEXT],
+            "text": ""
+            if told[-1].topic in DELTAS
+            else told[-1].payload.decode("utf-8", "replace")[:_TEXT],
         }
         if told
         else None,
+        **_complete(batches),
         "after_shutdown": None if shutdown is None else len(told) - shutdown - 1,
         "reloaded": len([b for b in batches if any(part.reloaded for part in b.parts.values())]),
         "added": _count(batches, lambda topic, part: _number(topic, part, "added")),
@@ -158,13 +162,13 @@ def _compare(stream: Stream, last_end: int | None) -> dict[str, Any]:
         for topic, place in batch.own.items()
     ]
     if last_end is None or not (pairs or stream.alone):
-        return dict.fromkeys(
-            ("bursts_in_order", "all_differs", "missing_from_all", "missing_beside_all")
-        )
-    # Of the first batch, some messages may have come before the subscription was there.
-    lacking = {t for b in stream.batches[1:] for t in b.parts if t not in b.own}
+        return dict.fromkeys(("bursts_in_order", "interleaved", *_COMPARED))
+    # Some messages of the first of several batches may have come before the subscription.
+    whole = stream.batches[1:] or stream.batches
+    lacking = {topic for batch in whole for topic in batch.parts if topic not in batch.own}
     return {
         "bursts_in_order": _in_order(stream.batches) if pairs else None,
+        "interleaved": _interleaved(stream.batches) if pairs else None,
         "all_differs": sorted({topic for topic, part, own in pairs if part != own}),
         "missing_from_all": sorted({told[n].topic for n in stream.alone if n < last_end}),
         "missing_beside_all": sorted(lacking),
@@ -180,6 +184,68 @@ def _in_order(batches: Sequence[Batch]) -> bool:
             return False
         before = batch.end
     return True
+
+
+def _interleaved(batches: Sequence[Batch]) -> int:
+    """Return how many batches begin before all of an earlier one was there."""
+    spans = sorted(
+        (min(places), max(places))
+        for batch in batches
+        if (places := [*batch.own.values(), *(() if batch.end is None else (batch.end,))])
+    )
+    return len([None for (_, end), (begin, _) in itertools.pairwise(spans) if begin < end])
+
+
+def _complete(batches: Sequence[Batch]) -> dict[str, Any]:
+    """Return the topics whose deltas or elements lack what each of them has to have."""
+    parts = [(topic, part) for batch in batches for topic, part in batch.parts.items()]
+    deltas = [(topic, part) for topic, part in parts if topic != "workflow"]
+    added = [(topic, one) for topic, part in parts for one in _elements(topic, part, "added")]
+    updated = [(topic, one) for topic, part in parts for one in _elements(topic, part, "updated")]
+    stamped = [pair for topic, part in parts for pair in _to_be_stamped(topic, part)]
+    both = {
+        topic
+        for topic, part in parts
+        if {one.id for one in _elements(topic, part, "added")}
+        & {one.id for one in _elements(topic, part, "updated")}
+    }
+    return {
+        "without_checksum": _topics(deltas, lambda part: not part.HasField("checksum")),
+        "without_id": _topics([*added, *updated], lambda one: not one.id),
+        "without_stamp": _topics(stamped, lambda one: not one.stamp),
+        "added_and_updated": sorted(both) if added or updated else None,
+    }
+
+
+def _topics(found: Sequence[tuple[str, Any]], lacks: Callable[[Any], bool]) -> list[str] | None:
+    return sorted({topic for topic, one in found if lacks(one)}) if found else None
+
+
+def _to_be_stamped(topic: str, part: Any) -> Iterable[tuple[str, Any]]:
+    """Yield the updates that have to have a stamp.
+
+    Those of elements that are new in the same delta have it there.
+    """
+    new = {one.id for one in _elements(topic, part, "added")}
+    for one in _elements(topic, part, "updated"):
+        if topic != "edges" and one.id not in new and not _relates_only(one):
+            yield topic, one
+
+
+def _relates_only(one: Any) -> bool:
+    """Tell whether an update carries lists of identifiers and nothing else."""
+    return all(
+        field.is_repeated and field.message_type is None
+        for field, _ in one.ListFields()
+        if field.name != "id"
+    )
+
+
+def _elements(topic: str, part: Any, name: str) -> Sequence[Any]:
+    if topic == "workflow":
+        return [getattr(part, name)] if part.HasField(name) else []
+    found: Sequence[Any] = getattr(part, name)
+    return found
 
 
 def _decreasing(times: Sequence[float]) -> int | None:

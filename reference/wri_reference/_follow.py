@@ -53,9 +53,9 @@ def decode_snapshot(payload: bytes) -> pb.PbEntireWorkflow:
 class Follower:
     """A data store that is kept in step with a publisher.
 
-    Subscribe first. Give each publication to `feed`; whenever `trouble` is not None, ask for
-    `pb_entire_workflow` and give the result to `load`. Publications that come in between are
-    kept and applied afterwards, so that nothing is lost, however long the snapshot takes.
+    Subscribe first (DELTA-20). Give each publication to `feed`; whenever `trouble` is not None,
+    ask for `pb_entire_workflow` and give the result to `load`. Publications that come in between
+    are kept and applied afterwards, so that nothing is lost, however long the snapshot takes.
 
     Subscribe to `all`, or to the topics of all types, or to those of interest only.
 

@@ -77,7 +77,7 @@ _TOPIC_OF: Final[dict[type[Any], str]] = {kind.message: topic for topic, kind in
 
 
 class Mismatch(NamedTuple):
-    """A topic whose checksum tells that this store is not what the sender has."""
+    """A topic whose checksum tells that this store is not what the sender has (DELTA-22)."""
 
     topic: str
     announced: int
@@ -99,7 +99,7 @@ class Batch:
     def add(self, message: Any) -> None:
         """Add an element, or replace the one with the same id."""
         topic = _TOPIC_OF[type(message)]
-        self.added[topic][message.id] = _copy(message)
+        self.added[topic][message.id] = _as_sets(topic, _copy(message))
         self.updated[topic].pop(message.id, None)
         if topic != "workflow":
             self.pruned[topic].pop(message.id, None)
@@ -178,7 +178,10 @@ class DataStore:
         self._times = dict.fromkeys(TOPICS, self.workflow.last_updated)
 
     def apply(self, batch: pb.AllDeltas) -> list[Mismatch]:
-        """Apply what came with the topic `all`; return where a resynchronisation is due."""
+        """Apply what came with the topic `all`; return where a resynchronisation is due.
+
+        Changes are applied type by type, each as `apply_delta` does.
+        """
         found = (
             self.apply_delta(topic, getattr(batch, topic))
             for topic in TOPICS
@@ -187,12 +190,12 @@ class DataStore:
         return [mismatch for mismatch in found if mismatch]
 
     def apply_delta(self, topic: str, delta: Any) -> Mismatch | None:
-        """Apply what came with the topic of one type.
+        """Apply what came with the topic of one type (DELTA-11 to DELTA-19).
 
         A change that is older than what was applied last is ignored, unless it says `reloaded`.
 
         Returns:
-            None if the checksum of the delta, where it has one, is that of the store.
+            None if the checksum of the delta, where it has one, is that of the store (DELTA-21).
         """
         if delta.reloaded:
             self._clear(topic)
@@ -218,9 +221,10 @@ class DataStore:
     # -- sending --------------------------------------------------------------------------
 
     def commit(self, batch: Batch, now: float) -> pb.AllDeltas | None:
-        """Carry out a batch at the time `now`, and return what is to be published of it.
+        """Carry out a batch at the time `now`, in seconds, and return what is to be published.
 
-        Sets stamps, checksums, the time, and `last_updated` of the workflow.
+        Sets stamps, checksums, the time, and `last_updated` of the workflow (STORE-1, DELTA-2,
+        4, 5, 7, 8 and 10). Time must not go backwards (DELTA-3).
 
         Returns:
             None if nothing changed.
@@ -348,6 +352,7 @@ def _places(topic: str, element: Any) -> Iterator[tuple[str, str, str]]:
             yield "family_proxies", element.first_parent, "child_families"
             yield "workflow", "", "family_proxies"
         case "jobs":
+            yield "task_proxies", element.task_proxy, "jobs"
             yield "workflow", "", "jobs"
         case "task_proxies":
             yield "tasks", element.task, "proxies"
@@ -418,7 +423,7 @@ def _without(element: Any, field: str, keys: set[str]) -> Any:
 
 
 def publications(batch: pb.AllDeltas) -> list[tuple[bytes, bytes]]:
-    """Return topic and payload of each message that publishes a batch, in their order."""
+    """Return topic and payload of each message that publishes a batch, in order (PUB-8 to 11)."""
     messages = [
         (topic.encode(), getattr(batch, topic).SerializeToString())
         for topic in TOPICS

@@ -90,3 +90,47 @@ def test_references_to_the_schemas_resolve() -> None:
     assert expect.mismatch(schema, good) is None
     assert expect.mismatch(schema, {"error": {"message": ""}, "cylc_version": "8"}) is not None
     assert expect.mismatch(schema, {**good, "data": None}) is not None
+
+
+LISTS = {
+    "snap": {
+        "taskProxies": [
+            {"name": "foo", "cyclePoint": "1", "state": "waiting"},
+            {"name": "foo", "cyclePoint": "2", "state": "running"},
+            {"name": "bar", "cyclePoint": "2", "jobSubmits": 0},
+        ]
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("snap/taskProxies/1/state", "running"),
+        ("snap/taskProxies/name=foo,cyclePoint=1/state", "waiting"),
+        ("snap/taskProxies/jobSubmits=0/name", "bar"),
+    ],
+)
+def test_an_item_of_a_list_is_found(path: str, value: str) -> None:
+    assert expect.lookup(path, LISTS) == value
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("snap/taskProxies/3/state", "no items"),
+        ("snap/taskProxies/name=foo/state", "2 items"),
+        ("snap/taskProxies/name=qux/state", "no items"),
+        ("snap/taskProxies/gone/state", "no items"),
+    ],
+)
+def test_no_item_or_more_than_one_is_told(path: str, words: str) -> None:
+    with pytest.raises(LookupError, match=words):
+        expect.lookup(path, LISTS)
+
+
+def test_saved_values_are_joined_to_one_text() -> None:
+    node = {"id": {"$join": [{"$get": "run/id"}, "//", 1, "/foo"]}}
+    assert expect.resolve(node, {"run": {"id": "~u/w"}}) == {"id": "~u/w//1/foo"}
+    assert expect.references(node) == {"run"}
+    assert expect.lint({"$join": ["a"], "type": "string"})

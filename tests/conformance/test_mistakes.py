@@ -18,6 +18,31 @@ steps:
     expect:
       WRI-ERR-2: {required: [error]}
 """
+STEPS = """\
+title: A workflow is shown in several forms
+role: publisher
+needs: [deltas]
+server: own
+steps:
+  - {peer: sub, connect: {to: publish, socket: SUB, topics: [""]}}
+  - request: {command: pb_entire_workflow, args: {}}
+    decode: PbEntireWorkflow
+    save: before
+  - graphql:
+      query: "query ($id: ID!) {workflows(ids: [$id]) {id}}"
+      variables: {id: {$get: run/id}}
+    eventually: 5
+    require: {required: [data]}
+    save: told
+  - collect: {quiet: 1}
+    peer: sub
+    save: stream
+  - replay: {snapshot: before, stream: [stream], until: before}
+    step: replayed
+    expect:
+      WRI-DELTA-1: {required: [equal]}
+  - same: {left: before/workflow, right: told/data/workflows, fields: [id]}
+"""
 MANIFEST = """\
 name: my-server
 version: "1"
@@ -54,6 +79,9 @@ def test_the_texts_of_these_tests_are_valid(tmp_path: Path) -> None:
     (tmp_path / "case.yaml").write_text(SCENARIO)
     (case,) = scenario.load_all(tmp_path, load())
     assert [check.id for check in case.checks] == ["case::refused::WRI-ERR-2"]
+    (tmp_path / "case.yaml").write_text(STEPS)
+    (case,) = scenario.load_all(tmp_path, load())
+    assert [check.id for check in case.checks] == ["case::replayed::WRI-DELTA-1"]
     (tmp_path / "manifest.yaml").write_text(MANIFEST)
     assert manifest.load(tmp_path / "manifest.yaml", load()).capabilities == ("core",)
 
@@ -92,6 +120,46 @@ def test_a_mistake_in_a_scenario(
 @pytest.mark.parametrize(
     ("before", "after", "line", "words"),
     [
+        ("decode: PbEntireWorkflow", "decode: PbWhole", 8, ["PbWhole", "PbEntireWorkflow"]),
+        ("    decode: PbEntireWorkflow\n", "", 18, ["no snapshot", "before", "decode"]),
+        ("decode: PbEntireWorkflow", "decode: PbWorkflow", 19, ["no snapshot", "before"]),
+        ("    peer: sub\n    save", "    save", 16, ["peer"]),
+        ("    peer: sub\n    save", "    peer: sun\n    save", 16, ["sun", "socket: SUB"]),
+        ("quiet: 1", "quiet: 1, until: shutdown", 16, []),
+        ("quiet: 1", "quite: 1", 16, ["quite", "quiet"]),
+        ("stream: [stream]", "stream: [told]", 19, ["no stream", "told", "collect"]),
+        ("until: before", "until: after", 19, ["no snapshot", "after"]),
+        (", until: before", "", 19, ["until"]),
+        ("left: before", "left: befor", 23, ["befor", "save"]),
+        (", fields: [id]", "", 23, ["fields"]),
+        ("workflows(ids: [$id]) {id}", "workflows(ids: [$id]) {id", 11, ["Syntax", "request:"]),
+        ("query ($id", "query X {a} query ($id", 11, ["2 operations"]),
+        ("{id: {$get: run/id}}", "{di: {$get: run/id}}", 12, ["$di"]),
+        ("{$get: run/id}", "{$get: ran/id}", 10, ["ran", "save"]),
+        ("{$get: run/id}", "{$join: [{$get: ran/id}, x]}", 10, ["ran", "save"]),
+        ("require: {required", "require: {requird", 14, ["requird"]),
+        ("require: {required: [data]}", "wait: 1", 10, []),
+        ("    require: {required: [data]}\n", "", 10, []),
+        ("query (", "mutation (", 10, ["own"]),
+    ],
+)
+def test_a_mistake_in_a_step_about_the_workflow(
+    tmp_path: Path, before: str, after: str, line: int, words: list[str]
+) -> None:
+    assert before in STEPS
+    text = STEPS.replace(before, after, 1)
+    if after == "mutation (":
+        text = text.replace("server: own\n", "server: shared\n")
+    mistake = scenario_mistake(tmp_path, text)
+    assert mistake.line == line, str(mistake)
+    assert mistake.fix
+    for word in words:
+        assert word in str(mistake)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "words"),
+    [
         ("name: my-server", "nmae: my-server", 1, ["nmae", "name"]),
         ("name: my-server", "name: My Server", 1, ["My Server"]),
         ("capabilities: [core]", "capabilities: [cor]", 5, ["cor", "core"]),
@@ -99,6 +167,10 @@ def test_a_mistake_in_a_scenario(
         ("capabilities: [core]", "capabilities: [core, publish]", 5, ["publish", "role server"]),
         ('[my-server, "{workflow}"]', "my-server", 7, ["array"]),
         ("    reason: it is what it is\n", "", 9, ["reason"]),
+        ("roles:", "environment: {files: {../x: text}}\nroles:", 3, ["../x"]),
+        ("roles:", "environment: {files: {/etc/x: text}}\nroles:", 3, ["/etc/x"]),
+        ("roles:", "environment: {files: {x: 1}}\nroles:", 3, ["quotes"]),
+        ("{workflow}", "{bni}", 4, ["bni", "{bin}"]),
         ("server/x::y::WRI-ERR-1", "server/x", 9, ["server/x"]),
         ("it is what it is", "it is what it is\n    expires: 2026-02-30", 11, ["2026-02-30"]),
     ],

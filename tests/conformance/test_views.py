@@ -11,8 +11,8 @@ import pytest
 import zmq
 
 from wri_conformance import evidence, markdown, schemas, service, specification, webpage
+from wri_conformance.bodies import frames_of
 from wri_conformance.peers import Reply, greeting, parse_greeting
-from wri_conformance.player import frames_of
 from wri_conformance.privacy import Redaction
 from wri_conformance.trace import Trace, readable
 from wri_conformance.verdict import Result, Verdict

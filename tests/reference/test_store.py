@@ -51,7 +51,12 @@ def example() -> Batch:
         batch.add(pb.PbTask(id=definition, name=name, proxies=[proxy]))
         batch.add(
             pb.PbTaskProxy(
-                id=proxy, task=definition, state="waiting", first_parent=FAM, edges=[EDGE]
+                id=proxy,
+                task=definition,
+                state="waiting",
+                first_parent=FAM,
+                edges=[EDGE],
+                jobs=[JOB] if name == "foo" else [],
             )
         )
     batch.add(pb.PbFamily(id=_ids.definition_id(W, "FAM"), proxies=[FAM]))
@@ -334,6 +339,7 @@ def test_what_is_pruned_disappears_from_the_relations_of_others(receiver: DataSt
     assert not any(proxy.edges for proxy in receiver.elements["task_proxies"].values())
     receiver.apply_delta("jobs", pb.JDeltas(time=2, pruned=[JOB]))
     assert not receiver.workflow.jobs
+    assert not receiver.elements["task_proxies"][FOO].jobs
     receiver.apply_delta("task_proxies", pb.TPDeltas(time=2, pruned=[FOO]))
     assert receiver.workflow.task_proxies == [BAR]
     assert receiver.elements["family_proxies"][FAM].child_tasks == [BAR]
