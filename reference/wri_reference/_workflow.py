@@ -1,4 +1,23 @@
-"""The workflow of the simulated scheduler: what stands in `workflow.yaml`, read and checked."""
+"""The workflow of the simulated scheduler: what stands in `workflow.yaml`, read and checked.
+
+With all keys that there are:
+
+    cycle_points: ["1", "2", "3"]   # in order; numbers, or dates such as 20300101T0000Z
+    runahead: 5                     # cycle points that may run at the same time; 5 by default
+    families:                       # optional; root is there anyway
+      FAM: {}                       # parent: root by default
+      SUB: {parent: FAM}
+    tasks:
+      foo: {}                       # parent root, outcome succeeded, seconds 1
+      bad: {outcome: failed}        # or submit-failed
+      m1: {parent: SUB, seconds: 5, title: "…", description: "…", outputs: {extra: a message}}
+      ext: {external_trigger: a message}    # runs after this event
+    graph:                          # every task stands in at least one line
+      - {after: foo}                # runs at each cycle point
+      - {before: [foo, bad], after: m1}     # for both; lists are possible in `after` as well
+      - {before: bad, output: failed, after: ext}   # any output, or finished for either end
+      - {before: foo, cycle: -1, after: foo}        # of the previous cycle point
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
