@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import zmq
 
-from mutants.peer import Body, Claim, Message, Mutant, error
+from mutants.peer import Body, Message, Mutant, error
 from mutants.registry import add, fault
+from wri_reference._claim import Claim
 from wri_reference._keys import KeyPair
 
 FILE = "server/discovery/contact-file::"

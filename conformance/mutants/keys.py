@@ -5,9 +5,10 @@ import hashlib
 import zmq
 from zmq.utils import z85
 
-from mutants.peer import Body, Claim, Message, Mutant
+from mutants.peer import Body, Message, Mutant
 from mutants.registry import fault
 from wri_reference import _keys
+from wri_reference._claim import Claim
 from wri_reference._keys import KeyPair
 
 FILES = "server/security/key-files::"

@@ -9,9 +9,10 @@ from typing import Any, Self
 import psutil
 import zmq
 
-from mutants.peer import Body, Claim, DeadError, Mutant, Router
+from mutants.peer import Body, DeadError, Mutant, Router
 from mutants.registry import fault
 from wri_reference import StartError
+from wri_reference._claim import Claim
 from wri_reference._keys import KeyPair
 
 STOPPED = "server/stopped"

@@ -11,7 +11,7 @@ import zmq
 
 from mutants.registry import add
 from wri_reference import server as reference
-from wri_reference._claim import Claim as Claim
+from wri_reference._claim import Claim
 from wri_reference._keys import KeyPair, authenticate
 from wri_reference._messages import CYLC_VERSION
 from wri_reference._rundir import RunDirectory

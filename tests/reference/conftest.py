@@ -15,6 +15,7 @@ import zmq
 
 from wri_reference import WorkflowRuntimeClient, _contact, _keys, _process
 
+ENDPOINTS = ["api", "graphql", "pb_data_elements", "pb_entire_workflow", "ping_workflow"]
 WORKFLOW = "my-workflow"
 WAIT = 20.0
 """Seconds after which something that should happen is given up on a busy machine."""

@@ -70,7 +70,9 @@ class Run:
     def __init__(self, text: str, paused: bool = False) -> None:
         self.now = START
         self.definition = _workflow.parse(text)
-        self.scheduler = Scheduler(self.definition, IDENTITY, self.now, paused=paused)
+        self.scheduler = Scheduler(
+            self.definition, IDENTITY, self.now, paused=paused, read=lambda: self.definition
+        )
         self.batches: list[pb.AllDeltas] = []
         self.tick()
 
@@ -88,6 +90,10 @@ class Run:
             self.tick()
         self.now = end
         self.tick()
+
+    def reload(self, text: str) -> None:
+        self.definition = _workflow.parse(text)
+        self.scheduler.reload()
 
     def finish(self) -> str | None:
         while self.scheduler.next_event(self.now) is not None:
@@ -568,7 +574,7 @@ def test_reload() -> None:
     text = CHAIN.replace("after: }", "after: , new: }").replace(
         "- {before: a, after: b}", "- {before: a, after: new}\n  - {after: b}"
     )
-    run.scheduler.reload(_workflow.parse(text))
+    run.reload(text)
     messages = run.tick()
     first, second, third = messages
     assert first.workflow.updated.status_msg == "reloading: loading the workflow definition"
@@ -580,13 +586,13 @@ def test_reload() -> None:
     run.wait(1.2)
     assert run.states()["1/new"] != "waiting"
     with pytest.raises(RemoteProtocolError):
-        run.scheduler.reload(_workflow.parse(CHAIN.replace('"1", "2"', '"2", "3"')))
+        run.reload(CHAIN.replace('"1", "2"', '"2", "3"'))
 
 
 def test_a_task_that_is_gone_after_a_reload() -> None:
     run = Run(CHAIN)
     run.wait(1)
-    run.scheduler.reload(_workflow.parse(BASIC))
+    run.reload(BASIC)
     run.tick()
     assert run.finish() == "AUTOMATIC"
 
