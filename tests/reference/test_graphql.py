@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from wri.data import root
 from wri_proto.v1 import data_store_pb2 as pb
 from wri_reference import _graphql, _resolvers, _workflow
+from wri_reference._elements import Identity
 from wri_reference._errors import RemoteProtocolError
 from wri_reference._scheduler import Scheduler
 from wri_reference._store import DataStore
-from wri_reference._elements import Identity
 
 START = 1_900_000_000.0
 IDENTITY = Identity("me", "w", "here", 43001, 43002, "/run")
