@@ -178,13 +178,14 @@ def _quiet(contact: Path) -> Both:
         "pause(workflows: [])",
     ):
         client("graphql", {"request_string": f"mutation {{ {mutation} {{ result }} }}"})
-    last = -1.0
-    while True:  # until it has been idle for some time
-        time.sleep(4)
+    seen: list[float] = []
+    while len(seen) < 4 or len(set(seen[-4:])) > 1:  # until it has been idle for some time
+        time.sleep(2)
         snapshot = pb.PbEntireWorkflow.FromString(client("pb_entire_workflow"))
-        if snapshot.workflow.last_updated == last:
-            break
-        last = snapshot.workflow.last_updated
+        busy = {"preparing", "submitted", "running"} & {one.state for one in snapshot.task_proxies}
+        if busy or snapshot.workflow.status != "paused":
+            seen.clear()
+        seen.append(snapshot.workflow.last_updated)
     store = DataStore()
     store.load(snapshot)
     return Both(client, store)
