@@ -1,4 +1,4 @@
-"""The endpoint `graphql`: from the text of a request to its data (chapter 8), without sockets."""
+"""The endpoint `graphql`: from the text of a request to its data (chapter 7), without sockets."""
 
 import logging
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What GraphQL mutations do: from their arguments to the commands of a scheduler (chapter 8)."""
+"""What GraphQL mutations do: from their arguments to the commands of a scheduler (chapter 7)."""
 
 import uuid
 from collections.abc import Callable

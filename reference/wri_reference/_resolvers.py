@@ -1,4 +1,4 @@
-"""What the fields of GraphQL queries mean: from a data store to values (chapter 8).
+"""What the fields of GraphQL queries mean: from a data store to values (chapter 7).
 
 Elements stay protobuf messages until one of their fields is asked for. An argument that is null
 counts as absent.
@@ -6,7 +6,7 @@ counts as absent.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -99,7 +99,7 @@ class Context:
 
     store: DataStore
     scheduler: Any
-    steps: int = MAX_STEPS
+    steps: int = field(default_factory=lambda: MAX_STEPS)
 
     def spend(self, steps: int) -> None:
         """Count work that is about to be done.
@@ -117,14 +117,14 @@ Info = GraphQLResolveInfo[Context]
 
 def attach(schema: GraphQLSchema) -> None:
     """Give each field of the queries, and of what they lead to, its resolver."""
-    for kind, field_name, field in _fields(schema):
+    for kind, field_name, one in _fields(schema):
         special = _SPECIAL.get(f"{kind.name}.{field_name}")
         if special is not None:
-            field.resolve = special
+            one.resolve = special
         elif kind is schema.query_type:
-            field.resolve = _root(field)
+            one.resolve = _root(one)
         elif kind.name in _MESSAGE_OF:
-            field.resolve = _member(_MESSAGE_OF[kind.name], field_name, field)
+            one.resolve = _member(_MESSAGE_OF[kind.name], field_name, one)
 
 
 def type_name(value: Any, *_: Any) -> str:
@@ -252,14 +252,14 @@ def _tests(topic: str, args: dict[str, Any]) -> Iterator[Callable[[Any], bool]]:
     for flag in ("is_held", "is_queued", "is_runahead"):
         if args.get(flag) is not None:
             yield _has_flag(flag, args[flag])
-    for field, name, sign in (
+    for member, name, sign in (
         ("depth", "mindepth", 1),
         ("depth", "maxdepth", -1),
         ("graph_depth", "graph_depth", -1),
     ):
         bound = args.get(name)
         if bound is not None and bound >= 0:
-            yield _is_within(field, bound, sign)
+            yield _is_within(member, bound, sign)
     ids, exids = args.get("ids") or (), args.get("exids") or ()
     if ids or exids:
         yield _has_id(topic, ids, exids)

@@ -631,13 +631,30 @@ def test_documents_that_would_take_long(run: Run, document: str) -> None:
 
 
 def test_answers_that_would_take_long(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_resolvers.Context, "steps", 20_000)
-    monkeypatch.setattr(_resolvers.Context.__init__, "__defaults__", (20_000,))
+    monkeypatch.setattr(_resolvers, "MAX_STEPS", 20_000)
     assert "too much" in run.fails(TOWER)
     assert "too much" in run.fails(
         "query ($i: [ID]) {taskProxies(ids: $i) {id}}", {"i": ["1/*"] * 20_000}
     )
     assert run("{__typename}")
+
+
+def test_what_is_named_is_found_without_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = DataStore()
+    store.load(
+        pb.PbEntireWorkflow(
+            workflow=pb.PbWorkflow(id="~me/w", owner="me", name="w"),
+            task_proxies=[
+                pb.PbTaskProxy(id=f"~me/w//{number}/a", state="waiting") for number in range(1000)
+            ],
+        )
+    )
+    run = Run()
+    run.scheduler = Holder(store)  # type: ignore[assignment]
+    monkeypatch.setattr(_resolvers, "MAX_STEPS", 20)
+    assert run.ids('{taskProxies(ids: ["7/a", "8/a"], states: ["waiting"]) {id}}') == ["7/a", "8/a"]
+    assert run('{taskProxy(id: "~me/w//7/a") {id}}') == {"taskProxy": {"id": "~me/w//7/a"}}
+    assert "too much" in run.fails('{taskProxies(ids: ["7/*"]) {id}}')
 
 
 def test_too_many_values(run: Run) -> None:
