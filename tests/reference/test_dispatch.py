@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from tests.reference.conftest import ENDPOINTS
+from tests.reference import conftest
 from wri.data import root
 from wri_reference._dispatch import describe, dispatch, expose, exposed
 from wri_reference._errors import RemoteProtocolError
@@ -165,7 +165,7 @@ def api(server: WorkflowRuntimeServer, **args: Any) -> Any:
 
 @pytest.mark.parametrize("args", [{}, {"endpoint": None}, {"endpoint": ""}, {"other": 1}])
 def test_api_lists_the_endpoints(server: WorkflowRuntimeServer, args: dict[str, Any]) -> None:
-    assert api(server, **args)["data"] == ENDPOINTS
+    assert api(server, **args)["data"] == conftest.ENDPOINTS
 
 
 def test_api_describes_an_endpoint(server: WorkflowRuntimeServer) -> None:
@@ -185,6 +185,6 @@ def test_a_subclass_adds_endpoints() -> None:
             return 2 * number
 
     server = More("w")
-    assert api(server)["data"] == [*ENDPOINTS, "twice"]
+    assert api(server)["data"] == [*conftest.ENDPOINTS, "twice"]
     reply = server.receiver([b'{"command": "twice", "args": {"number": 4}}'])
     assert json.loads(reply)["data"] == 8
