@@ -250,6 +250,7 @@ class DataStore:
             else:
                 self._change(topic, batch.added[topic].values(), delta.updated, batch.pruned[topic])
                 delta.checksum = self.checksum(topic)
+                self._encode(topic)  # now, rather than when a client waits for a snapshot
             getattr(deltas, topic).CopyFrom(delta)
         return deltas
 
