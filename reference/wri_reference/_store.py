@@ -70,9 +70,6 @@ _KINDS: Final = {
     ),
 }
 _TABLES: Final = TOPICS[:-1]
-_TAGS: Final = {
-    field.name: field.number << 3 | 2 for field in pb.PbEntireWorkflow.DESCRIPTOR.fields
-}
 _TOPIC_OF: Final[dict[type[Any], str]] = {kind.message: topic for topic, kind in _KINDS.items()}
 
 
@@ -123,8 +120,7 @@ class Batch:
 
     def __bool__(self) -> bool:
         """Tell whether there is any change."""
-        changes = (*self.added.values(), *self.updated.values(), *self.pruned.values())
-        return bool(self.reloaded) or any(changes)
+        return any(self._changes(topic) for topic in TOPICS)
 
     def _stamp(self, workflow: str, now: float) -> None:
         if not self.added["workflow"]:
@@ -136,8 +132,11 @@ class Batch:
             for element in changes["workflow"].values():
                 element.last_updated = now
 
-    def _delta(self, topic: str) -> Any:
-        delta = _KINDS[topic].delta()
+    def _changes(self, topic: str) -> bool:
+        changes = (self.added[topic], self.updated[topic], self.pruned.get(topic))
+        return topic in self.reloaded or any(changes)
+
+    def _fill(self, topic: str, delta: Any) -> None:
         if topic in self.reloaded:
             delta.reloaded = True
         if topic == "workflow":
@@ -149,7 +148,6 @@ class Batch:
             delta.added.extend(self.added[topic].values())
             delta.updated.extend(self.updated[topic].values())
             delta.pruned.extend(self.pruned[topic])
-        return delta
 
 
 class DataStore:
@@ -164,7 +162,7 @@ class DataStore:
         self.workflow = pb.PbWorkflow()
         self.elements: dict[str, dict[str, Any]] = {topic: {} for topic in _TABLES}
         self._times = dict.fromkeys(TOPICS, 0.0)
-        # What a snapshot has of each element; empty if that changed since the last one.
+        # Each element with its length before it; empty if it changed since that was last needed.
         self._encoded: dict[str, dict[str, bytes]] = {topic: {} for topic in _TABLES}
 
     # -- receiving ------------------------------------------------------------------------
@@ -239,9 +237,10 @@ class DataStore:
         batch._stamp(self.workflow.id, now)  # noqa: SLF001 - two halves of one thing
         deltas = pb.AllDeltas()
         for topic in TOPICS:
-            delta = batch._delta(topic)  # noqa: SLF001
-            if not delta.ListFields():
+            if not batch._changes(topic):  # noqa: SLF001
                 continue
+            delta = getattr(deltas, topic)
+            batch._fill(topic, delta)  # noqa: SLF001
             delta.time = self._times[topic] = now
             if delta.reloaded:
                 self._clear(topic)
@@ -251,7 +250,6 @@ class DataStore:
                 self._change(topic, batch.added[topic].values(), delta.updated, batch.pruned[topic])
                 delta.checksum = self.checksum(topic)
                 self._encode(topic)  # now, rather than when a client waits for a snapshot
-            getattr(deltas, topic).CopyFrom(delta)
         return deltas
 
     def snapshot(self) -> pb.PbEntireWorkflow:
@@ -260,27 +258,28 @@ class DataStore:
 
     def snapshot_bytes(self) -> bytes:
         """Return `snapshot()` as it is sent."""
-        parts = [_field("workflow", self.workflow)]
-        for topic in _TABLES:
-            parts.extend(self._encode(topic))
+        parts = (_fields(pb.PbEntireWorkflow, topic, self._encode(topic)) for topic in TOPICS)
         return b"".join(parts)
 
     def data_elements(self, topic: str) -> Any:
         """Return all elements of one type, as `pb_data_elements` sends them."""
-        delta = _KINDS[topic].delta(time=self.workflow.last_updated)
-        if topic == "workflow":
-            delta.added.CopyFrom(self.workflow)
-        else:
-            delta.added.extend(self.elements[topic].values())
-        return delta
+        return _KINDS[topic].delta.FromString(self.data_elements_bytes(topic))
+
+    def data_elements_bytes(self, topic: str) -> bytes:
+        """Return `data_elements(topic)` as it is sent."""
+        delta = _KINDS[topic].delta
+        time: bytes = delta(time=self.workflow.last_updated).SerializeToString()
+        return time + _fields(delta, "added", self._encode(topic))
 
     # -- inside ---------------------------------------------------------------------------
 
     def _encode(self, topic: str) -> Iterable[bytes]:
+        if topic == "workflow":
+            return [_with_length(self.workflow.SerializeToString())]
         encoded, elements = self._encoded[topic], self.elements[topic]
         for key, known in encoded.items():
             if not known:
-                encoded[key] = _field(topic, elements[key])
+                encoded[key] = _with_length(elements[key].SerializeToString())
         return encoded.values()
 
     def _set(self, topic: str, key: str, element: Any) -> None:
@@ -397,10 +396,14 @@ def _as_sets(topic: str, element: Any) -> Any:
     return element
 
 
-def _field(name: str, message: Any) -> bytes:
-    """Return a message encoded as it is in a field of PbEntireWorkflow: tag, length, content."""
-    content: bytes = message.SerializeToString()
-    head, rest = bytearray([_TAGS[name]]), len(content)
+def _fields(kind: type[Any], name: str, contents: Iterable[bytes]) -> bytes:
+    """Return the occurrences of a field of a message: each its tag, and length and content."""
+    tag = bytes([kind.DESCRIPTOR.fields_by_name[name].number << 3 | 2])
+    return tag.join([b"", *contents])
+
+
+def _with_length(content: bytes) -> bytes:
+    head, rest = bytearray(), len(content)
     while rest > 0x7F:  # noqa: PLR2004 - seven bits a byte, the lowest first
         head.append(rest & 0x7F | 0x80)
         rest >>= 7
@@ -409,6 +412,8 @@ def _field(name: str, message: Any) -> bytes:
 
 
 def _make_set(items: Any) -> None:
+    if len(items) < 2:  # noqa: PLR2004 - most have one, and there are very many
+        return
     once = dict.fromkeys(items)
     if len(once) < len(items):
         items[:] = once
@@ -425,9 +430,11 @@ def _without(element: Any, field: str, keys: set[str]) -> Any:
 
 def publications(batch: pb.AllDeltas) -> list[tuple[bytes, bytes]]:
     """Return topic and payload of each message that publishes a batch, in order (PUB-8 to 11)."""
-    messages = [
-        (topic.encode(), getattr(batch, topic).SerializeToString())
+    payloads: dict[str, bytes] = {
+        topic: getattr(batch, topic).SerializeToString()
         for topic in TOPICS
         if batch.HasField(topic)
-    ]
-    return [*messages, (b"all", batch.SerializeToString())]
+    }
+    parts = (_fields(pb.AllDeltas, name, [_with_length(one)]) for name, one in payloads.items())
+    messages = [(topic.encode(), payload) for topic, payload in payloads.items()]
+    return [*messages, (b"all", b"".join(parts))]

@@ -146,8 +146,7 @@ class WorkflowRuntimeServer:
             raise RemoteProtocolError(
                 f"there are no elements of the type {shown}; the types are {', '.join(TOPICS)}"
             )
-        elements: bytes = self._scheduler.store.data_elements(element_type).SerializeToString()
-        return elements
+        return self._scheduler.store.data_elements_bytes(element_type)
 
     def register_endpoints(self) -> None:
         """Find the exposed methods; nothing else can be called (END-1)."""
@@ -226,7 +225,7 @@ class WorkflowRuntimeServer:
                 body = self._requests.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            self._requests.send(self.receiver(body))
+            self._requests.send(self.receiver(body), copy=False)
 
     def _tick(self) -> None:
         """Let the workflow go on, and queue what changed (PUB-8, PUB-9)."""
