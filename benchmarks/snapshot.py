@@ -127,8 +127,12 @@ def main() -> None:
             kind = type(getattr(pb.AllDeltas(), topic))
             compare(peer, "pb_data_elements", kind, options.repetitions, element_type=topic)
         client = WorkflowRuntimeClient(WORKFLOW, timeout=60)
-        print(f"\n{'memory of the server (MiB)':32} requests    per s   before    after KiB/request")
-        watch(server, "pb_entire_workflow", options.snapshots, lambda: peer.ask("pb_entire_workflow"))
+        print(
+            f"\n{'memory of the server (MiB)':32} requests    per s   before    after KiB/request"
+        )
+        watch(
+            server, "pb_entire_workflow", options.snapshots, lambda: peer.ask("pb_entire_workflow")
+        )
         watch(server, "api", options.api, lambda: peer.ask("api"))
         watch(server, "api, a connection each", options.api // 50, lambda: client("api"))
 

@@ -1,16 +1,17 @@
 """The data store: what is known of a workflow, and its changes, sent and received.
 
-Knows no sockets and no clocks. The messages in a store are never changed, only replaced: who
+Knows no sockets and no clocks. Messages that a store gives are never changed, only replaced: who
 holds one keeps what was true when it was taken.
 """
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from wri_proto.v1 import data_store_pb2 as pb
 from wri_reference._errors import LocalProtocolError
+from wri_reference._table import Table, fields, with_length
 
 TOPICS: Final = (
     "edges",
@@ -160,10 +161,11 @@ class DataStore:
 
     def __init__(self) -> None:
         self.workflow = pb.PbWorkflow()
-        self.elements: dict[str, dict[str, Any]] = {topic: {} for topic in _TABLES}
+        self.elements = {
+            topic: Table(_KINDS[topic].message, "id" if topic == "edges" else "stamp")
+            for topic in _TABLES
+        }
         self._times = dict.fromkeys(TOPICS, 0.0)
-        # Each element with its length before it; empty if it changed since that was last needed.
-        self._encoded: dict[str, dict[str, bytes]] = {topic: {} for topic in _TABLES}
 
     # -- receiving ------------------------------------------------------------------------
 
@@ -212,9 +214,8 @@ class DataStore:
 
     def checksum(self, topic: str) -> int:
         """Return the Adler-32 of the sorted stamps, or of the ids of edges, run together."""
-        elements = self.elements[topic].values()
-        keys = [element.id if topic == "edges" else element.stamp for element in elements]
-        return zlib.adler32("".join(sorted(keys)).encode("utf-8", "surrogatepass"))
+        keys = sorted(self.elements[topic].keys_of_checksum.values())
+        return zlib.adler32("".join(keys).encode("utf-8", "surrogatepass"))
 
     # -- sending --------------------------------------------------------------------------
 
@@ -249,7 +250,6 @@ class DataStore:
             else:
                 self._change(topic, batch.added[topic].values(), delta.updated, batch.pruned[topic])
                 delta.checksum = self.checksum(topic)
-                self._encode(topic)  # now, rather than when a client waits for a snapshot
         return deltas
 
     def snapshot(self) -> pb.PbEntireWorkflow:
@@ -258,7 +258,7 @@ class DataStore:
 
     def snapshot_bytes(self) -> bytes:
         """Return `snapshot()` as it is sent."""
-        parts = (_fields(pb.PbEntireWorkflow, topic, self._encode(topic)) for topic in TOPICS)
+        parts = (fields(pb.PbEntireWorkflow, topic, self._encoded(topic)) for topic in TOPICS)
         return b"".join(parts)
 
     def data_elements(self, topic: str) -> Any:
@@ -269,25 +269,17 @@ class DataStore:
         """Return `data_elements(topic)` as it is sent."""
         delta = _KINDS[topic].delta
         time: bytes = delta(time=self.workflow.last_updated).SerializeToString()
-        return time + _fields(delta, "added", self._encode(topic))
+        return time + fields(delta, "added", self._encoded(topic))
 
     # -- inside ---------------------------------------------------------------------------
 
-    def _encode(self, topic: str) -> Iterable[bytes]:
+    def _encoded(self, topic: str) -> Iterable[bytes]:
         if topic == "workflow":
-            return [_with_length(self.workflow.SerializeToString())]
-        encoded, elements = self._encoded[topic], self.elements[topic]
-        for key, known in encoded.items():
-            if not known:
-                encoded[key] = _with_length(elements[key].SerializeToString())
-        return encoded.values()
-
-    def _set(self, topic: str, key: str, element: Any) -> None:
-        self.elements[topic][key] = element
-        self._encoded[topic][key] = b""
+            return [with_length(self.workflow.SerializeToString())]
+        return self.elements[topic].encoded.values()
 
     def _check(self, batch: Batch) -> None:
-        known = {"workflow": {self.workflow.id} - {""}, **self.elements}
+        known: dict[str, Container[str]] = {"workflow": {self.workflow.id} - {""}, **self.elements}
         for topic in TOPICS:
             for identifier in batch.updated[topic]:
                 if topic in batch.reloaded or identifier not in known[topic]:
@@ -298,17 +290,14 @@ class DataStore:
     def _change(
         self, topic: str, added: Iterable[Any], updated: Iterable[Any], pruned: Iterable[str]
     ) -> None:
-        """Change elements; those of `added` become part of the store."""
         elements = self.elements[topic]
         for element in added:
-            self._set(topic, element.id, element)
+            elements.put(element)
         for element in updated:
             known = elements.get(element.id)
             if known is not None:
-                self._set(topic, element.id, _merged(topic, known, element))
+                elements.put(_merge(topic, known, element))
         gone = {key: elements.pop(key) for key in pruned if key in elements}
-        for key in gone:
-            del self._encoded[topic][key]
         self._forget(topic, gone)
 
     def _change_workflow(self, delta: pb.WDeltas) -> None:
@@ -323,8 +312,7 @@ class DataStore:
         if topic == "workflow":
             self.workflow = pb.PbWorkflow()
         else:
-            self.elements[topic] = {}
-            self._encoded[topic] = {}
+            self.elements[topic].clear()
 
     def _forget(self, topic: str, gone: dict[str, Any]) -> None:
         """Take the ids of elements that are gone out of the lists of others."""
@@ -337,7 +325,7 @@ class DataStore:
                 self.workflow = _without(self.workflow, field, keys)
             elif identifier in self.elements[other]:
                 holder = self.elements[other][identifier]
-                self._set(other, identifier, _without(holder, field, keys))
+                self.elements[other].put(_without(holder, field, keys))
 
 
 def _places(topic: str, element: Any) -> Iterator[tuple[str, str, str]]:
@@ -372,7 +360,11 @@ def _own(topic: str, elements: Iterable[Any]) -> Iterator[Any]:
 
 
 def _merged(topic: str, known: Any, update: Any) -> Any:
-    merged = _copy(known)
+    return _merge(topic, _copy(known), update)
+
+
+def _merge(topic: str, merged: Any, update: Any) -> Any:
+    """Change a message, which is returned, as an update says."""
     every = topic == "workflow" and update.states_updated
     for field in _KINDS[topic].overwritten:
         if every or len(getattr(update, field)):
@@ -394,21 +386,6 @@ def _as_sets(topic: str, element: Any) -> Any:
     if topic == "workflow" and element.HasField("edges"):
         _make_set(element.edges.edges)
     return element
-
-
-def _fields(kind: type[Any], name: str, contents: Iterable[bytes]) -> bytes:
-    """Return the occurrences of a field of a message: each its tag, and length and content."""
-    tag = bytes([kind.DESCRIPTOR.fields_by_name[name].number << 3 | 2])
-    return tag.join([b"", *contents])
-
-
-def _with_length(content: bytes) -> bytes:
-    head, rest = bytearray(), len(content)
-    while rest > 0x7F:  # noqa: PLR2004 - seven bits a byte, the lowest first
-        head.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    head.append(rest)
-    return bytes(head) + content
 
 
 def _make_set(items: Any) -> None:
@@ -435,6 +412,6 @@ def publications(batch: pb.AllDeltas) -> list[tuple[bytes, bytes]]:
         for topic in TOPICS
         if batch.HasField(topic)
     }
-    parts = (_fields(pb.AllDeltas, name, [_with_length(one)]) for name, one in payloads.items())
+    parts = (fields(pb.AllDeltas, name, [with_length(one)]) for name, one in payloads.items())
     messages = [(topic.encode(), payload) for topic, payload in payloads.items()]
     return [*messages, (b"all", b"".join(parts))]

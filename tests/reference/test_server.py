@@ -89,8 +89,11 @@ def test_a_clean_stop(
     assert monitor.poll(WAIT * 1000)
     time.sleep(0.2)  # the subscription follows the handshake, and nothing acknowledges it
     process.send_signal(number)
-    assert subscriber.poll(WAIT * 1000)
-    assert subscriber.recv_multipart() == [b"shutdown", b"REQUEST(NOW)"]
+    last = [b""]
+    while last[0] != b"shutdown":  # on a busy machine, what is published at first comes as well
+        assert subscriber.poll(WAIT * 1000)
+        last = subscriber.recv_multipart()
+    assert last == [b"shutdown", b"REQUEST(NOW)"]
     assert process.wait(WAIT) == 0
     assert not home.contact.exists()
     assert [path.name for path in home.service.rglob("*") if path.is_file()] == ["uuid"]
