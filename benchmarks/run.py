@@ -17,9 +17,10 @@ from _served import MIB, WORKFLOW, Peer, served, timed
 
 PAUSE = 0.02
 QUERIES = {
-    "graphql, one task": '{taskProxy(id: "~%s/W//1/t000000") {id state}}',
-    "graphql, all tasks": "{taskProxies {id state}}",
+    "graphql, nothing (loads the schema)": "{__typename}",
+    "graphql, the last task": '{taskProxies(ids: ["1/t%06d"]) {id state}}',
     "graphql, running tasks": '{taskProxies(states: ["running"]) {id state}}',
+    "graphql, all tasks": "{taskProxies {id state}}",
 }
 
 
@@ -80,11 +81,10 @@ def main() -> None:
                 f"{statistics.median(subscriber.lags):.3f} s, worst {max(subscriber.lags):.3f} s, "
                 f"{subscriber.memory[0]:.0f} MiB at first, {subscriber.memory[-1]:.0f} MiB at last"
             )
-        owner = server.process.username()
         for title, query in QUERIES.items():
-            text = query.replace("%s", owner)
+            text = query % (options.tasks - 1) if "%" in query else query
             seconds, reply = timed(peer.ask, "graphql", request_string=text)
-            print(f"{title}: {seconds:.3f} s, {len(reply) / 1e6:.2f} MB, {reply[:60]!r}")
+            print(f"{title}: {seconds:.3f} s, {len(reply) / 1e6:.3f} MB, {reply[:75]!r}")
         subscriber.process.terminate()
         subscriber.process.wait()
 

@@ -5,6 +5,7 @@ process, with CURVE over loopback. Both are measured in turn, so that noise hits
 """
 
 import argparse
+import functools
 import multiprocessing
 import statistics
 import time
@@ -31,9 +32,11 @@ class Echo:
         self._process = spawn.Process(target=_echo, args=(other, public, secret), daemon=True)
         self._process.start()
         mine.send_bytes(payload)
-        self._socket = zmq.Context.instance().socket(zmq.REQ)
-        self._socket.curve_serverkey = public
-        self._socket.curve_publickey, self._socket.curve_secretkey = zmq.curve_keypair()
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REQ)
+        self._socket.setsockopt(zmq.CURVE_SERVERKEY, public)
+        own_public, own_secret = zmq.curve_keypair()
+        self._socket.setsockopt(zmq.CURVE_PUBLICKEY, own_public)
+        self._socket.setsockopt(zmq.CURVE_SECRETKEY, own_secret)
         self._socket.connect(f"tcp://127.0.0.1:{mine.recv()}")
 
     def ask(self) -> bytes:
@@ -127,13 +130,13 @@ def main() -> None:
             kind = type(getattr(pb.AllDeltas(), topic))
             compare(peer, "pb_data_elements", kind, options.repetitions, element_type=topic)
         client = WorkflowRuntimeClient(WORKFLOW, timeout=60)
-        print(
-            f"\n{'memory of the server (MiB)':32} requests    per s   before    after KiB/request"
-        )
-        watch(
-            server, "pb_entire_workflow", options.snapshots, lambda: peer.ask("pb_entire_workflow")
-        )
-        watch(server, "api", options.api, lambda: peer.ask("api"))
+        title = "memory of the server (MiB)"
+        print(f"\n{title:32} requests    per s   before    after KiB/request")
+        for endpoint, requests in (
+            ("pb_entire_workflow", options.snapshots),
+            ("api", options.api),
+        ):
+            watch(server, endpoint, requests, functools.partial(peer.ask, endpoint))
         watch(server, "api, a connection each", options.api // 50, lambda: client("api"))
 
 

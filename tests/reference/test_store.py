@@ -195,6 +195,13 @@ def test_an_element_is_replaced_and_never_changed(sender: DataStore) -> None:
     assert (before.state, before.edges) == ("waiting", [EDGE])
 
 
+def test_an_element_belongs_to_who_asked_for_it(sender: DataStore) -> None:
+    before = sender.snapshot_bytes()
+    sender.elements["task_proxies"][FOO].state = "running"
+    assert sender.elements["task_proxies"][FOO].state == "waiting"
+    assert sender.snapshot_bytes() == before
+
+
 def test_publications(sender: DataStore) -> None:
     batch = Batch()
     batch.update(pb.PbTaskProxy(id=FOO, state="running"))
@@ -215,6 +222,8 @@ def test_data_elements(sender: DataStore) -> None:
     delta.ClearField("added")
     assert delta == pb.TPDeltas(time=1.0)
     assert sender.data_elements("workflow") == pb.WDeltas(time=1.0, added=sender.workflow)
+    for topic in TOPICS:
+        assert sender.data_elements_bytes(topic) == sender.data_elements(topic).SerializeToString()
 
 
 def test_an_empty_store() -> None:
