@@ -47,6 +47,15 @@ def test_what_is_missing_is_told(before: str, after: str, half: str, said: str) 
     assert not seen[other]
 
 
+def test_subscriptions_do_not_count() -> None:
+    start = SDL.index("type Subscriptions {")
+    lost = SDL[:start] + SDL[start:].replace("isHeld: Boolean", "isKept: Boolean", 1)
+    assert lost != SDL
+    seen = introspection.compare(described(lost), None)
+    assert not seen["queries"]
+    assert not seen["mutations"]
+
+
 def test_a_server_without_mutations() -> None:
     lost = SDL.replace("  mutation: Mutations\n", "")
     seen = introspection.compare(described(lost), None)
