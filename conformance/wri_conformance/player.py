@@ -527,8 +527,10 @@ class Player:
 
     def _flood(self, step: Step) -> Seen:
         run = self._of(step)
-        keys = security(run)
-        flood = crowd.Flood(address(run, "request"), [keys] * step.spec["flood"]["clients"])
+        spec = step.spec["flood"]
+        request = json.dumps(spec["request"]).encode() if "request" in spec else API_REQUEST
+        keys = [security(run)] * spec["clients"]
+        flood = crowd.Flood(address(run, "request"), keys, request)
         flood.start()
         self._floods.append(flood)
         time.sleep(0.5)
