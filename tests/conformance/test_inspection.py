@@ -168,6 +168,18 @@ def test_damage_is_found(name: str) -> None:
     assert set(found(whole)) == kinds
 
 
+def test_totals_may_count_active_tasks_only() -> None:
+    whole = snapshot()
+    whole.task_proxies[1].graph_depth = 1
+    assert found(whole) == {}
+    del whole.workflow.state_totals["waiting"]
+    assert set(found(whole)) == {"family_totals"}
+    del whole.family_proxies[0].state_totals["waiting"]
+    assert found(whole) == {}
+    whole.workflow.state_totals["running"] = 0
+    assert set(found(whole)) == {"totals", "family_totals"}
+
+
 def test_a_family_that_is_its_own_ancestor_is_no_endless_loop() -> None:
     whole = snapshot()
     whole.family_proxies[1].first_parent = whole.family_proxies[1].id
