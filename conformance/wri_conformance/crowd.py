@@ -120,10 +120,11 @@ def _fits(reply: Reply, schema: Any) -> bool:
 
 @define
 class Flood:
-    """Clients that ask for `api` again as soon as they are answered, until `end`."""
+    """Clients that send `request` again as soon as they are answered, until `end`."""
 
     address: str
     security: Sequence[Security]
+    request: bytes = API_REQUEST
     answered: int = 0
     _stop: threading.Event = field(factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -145,7 +146,7 @@ class Flood:
         poller = zmq.Poller()
         quiet = Trace()
         peers: dict[Any, Peer] = {}
-        request = [API_REQUEST]
+        request = [self.request]
         for number, security in enumerate(self.security):
             peer = Peer.open(context, f"flood-{number}", "DEALER", self.address, security, quiet)
             peers[peer.socket] = peer

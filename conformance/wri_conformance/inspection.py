@@ -52,6 +52,8 @@ def inspect(snapshot: pb.PbEntireWorkflow, owner: str, workflow: str) -> dict[st
     `owner` and `workflow` are what the identifier of the workflow has to be made of.
     """
     identity = f"~{owner}/{workflow}"
+    # Either way of counting will do, but the same for the workflow and its families (STORE-6, 7).
+    active = bool(_totals(snapshot, active=False)) and not _totals(snapshot, active=True)
     elements = [(kind, element) for kind in TYPES for element in getattr(snapshot, kind)]
     found: dict[str, Iterator[str]] = {
         "wrong_workflow": _wrong_workflow(snapshot.workflow, identity),
@@ -66,8 +68,8 @@ def inspect(snapshot: pb.PbEntireWorkflow, owner: str, workflow: str) -> dict[st
         "job_states": _states(snapshot.jobs, _JOB_STATES),
         "lacking": _lacking(snapshot.workflow, _WORKFLOW_FIELDS),
         "proxies_lacking": _all_lacking(snapshot.task_proxies),
-        "totals": _totals(snapshot),
-        "family_totals": _family_totals(snapshot),
+        "totals": iter(_totals(snapshot, active=active)),
+        "family_totals": iter(_family_totals(snapshot, active=active)),
         "held": _held(snapshot),
         "not_json": _not_json(snapshot),
     }
@@ -173,23 +175,32 @@ def _differences(where: str, stated: Mapping[str, int], counted: Counter[str]) -
             yield f"{where}: {state} is {stated.get(state, 0)}, there are {counted[state]}"
 
 
-def _totals(snapshot: pb.PbEntireWorkflow) -> Iterator[str]:
-    counted = Counter(proxy.state for proxy in snapshot.task_proxies)
-    return _differences("workflow", snapshot.workflow.state_totals, counted)
+def _totals(snapshot: pb.PbEntireWorkflow, *, active: bool) -> list[str]:
+    """Compare the totals of the workflow with what there is, or with what is active of it."""
+    proxies = _counted(snapshot, active=active)
+    counted = Counter(proxy.state for proxy in proxies)
+    return list(_differences("workflow", snapshot.workflow.state_totals, counted))
 
 
-def _family_totals(snapshot: pb.PbEntireWorkflow) -> Iterator[str]:
+def _family_totals(snapshot: pb.PbEntireWorkflow, *, active: bool) -> list[str]:
     families = {family.id: family for family in snapshot.family_proxies}
     counted: dict[str, Counter[str]] = {identifier: Counter() for identifier in families}
-    for proxy in snapshot.task_proxies:
+    for proxy in _counted(snapshot, active=active):
         parent = proxy.first_parent
         for _ in families:  # bounds a chain that leads into a circle
             if parent not in families:
                 break
             counted[parent][proxy.state] += 1
             parent = families[parent].first_parent
-    for identifier, family in families.items():
-        yield from _differences(identifier, family.state_totals, counted[identifier])
+    return [
+        difference
+        for identifier, family in families.items()
+        for difference in _differences(identifier, family.state_totals, counted[identifier])
+    ]
+
+
+def _counted(snapshot: pb.PbEntireWorkflow, *, active: bool) -> list[pb.PbTaskProxy]:
+    return [proxy for proxy in snapshot.task_proxies if not (active and proxy.graph_depth)]
 
 
 def _held(snapshot: pb.PbEntireWorkflow) -> Iterator[str]:

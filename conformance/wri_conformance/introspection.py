@@ -12,7 +12,8 @@ from wri.data import root
 QUERY: Final = graphql.get_introspection_query(descriptions=False, directive_is_repeatable=False)
 """What to ask: every release answers it."""
 
-# Directives are those of the GraphQL implementation, not of the interface.
+# Directives are those of the GraphQL implementation, not of the interface; subscriptions cannot
+# be served over REQ/REP (GQL-15).
 _IGNORED = {
     kind
     for kind in BreakingChangeType
@@ -55,9 +56,10 @@ def compare(answer: Mapping[str, Any], release: str | None) -> dict[str, Any]:
     seen: dict[str, Any] = {"queries": [], "mutations": []}
     queries = _reachable(schema.query_type)
     for change in graphql.find_breaking_changes(schema, offered):
-        if change.type not in _IGNORED:
-            half = "queries" if _subject(change.description, schema) in queries else "mutations"
-            seen[half].append(change.description)
+        subject = _subject(change.description, schema)
+        if change.type in _IGNORED or subject == str(schema.subscription_type):
+            continue
+        seen["queries" if subject in queries else "mutations"].append(change.description)
     for name in ("query", "mutation"):
         ours, theirs = (getattr(one, f"{name}_type") for one in (schema, offered))
         if theirs is None or ours.name != theirs.name:

@@ -244,17 +244,17 @@ class Player:
         patience = self._patience(step)
         run = self._of(step)
         deadline = time.monotonic() + patience
-        reply = None
-        while reply is None and (left := deadline - time.monotonic()) > 0:
+        reply, why = None, ""
+        while reply is None and not why and (left := deadline - time.monotonic()) > 0:
             reply = peer.receive(min(left, _LOOK))
             if reply is None and (ended := run.ended()):
-                return Seen(why=f"no reply: {ended}")
+                why = f"no reply: {ended}"
         if reply is None:
-            state = peer.handshake()
-            self.trace.note(peer.name, "·", f"no reply in {patience:g} s")
+            why = why or f"no reply in {patience:g} s (handshake: {peer.handshake()})"
+            self.trace.note(peer.name, "·", why)
             if peer.kind == "REQ":
                 self._connections.drop(peer)
-            return Seen(why=f"no reply in {patience:g} s (handshake: {state})")
+            return Seen(why=why)
         return self._of_reply(step, peer, reply)
 
     def _of_reply(self, step: Step, peer: Peer, reply: Reply) -> Seen:
@@ -527,8 +527,10 @@ class Player:
 
     def _flood(self, step: Step) -> Seen:
         run = self._of(step)
-        keys = security(run)
-        flood = crowd.Flood(address(run, "request"), [keys] * step.spec["flood"]["clients"])
+        spec = step.spec["flood"]
+        request = json.dumps(spec["request"]).encode() if "request" in spec else API_REQUEST
+        keys = [security(run)] * spec["clients"]
+        flood = crowd.Flood(address(run, "request"), keys, request)
         flood.start()
         self._floods.append(flood)
         time.sleep(0.5)
