@@ -11,5 +11,7 @@ SUBJECTS = (
     "publication",
     "lifecycle",
     "limits",
+    "commands",
+    "globs",
 )
 """The modules with faults."""

@@ -248,14 +248,19 @@ class Player:
         while reply is None and (left := deadline - time.monotonic()) > 0:
             reply = peer.receive(min(left, _LOOK))
             if reply is None and (ended := run.ended()):
+                self._drop_if_stuck(peer)
                 return Seen(why=f"no reply: {ended}")
         if reply is None:
             state = peer.handshake()
             self.trace.note(peer.name, "·", f"no reply in {patience:g} s")
-            if peer.kind == "REQ":
-                self._connections.drop(peer)
+            self._drop_if_stuck(peer)
             return Seen(why=f"no reply in {patience:g} s (handshake: {state})")
         return self._of_reply(step, peer, reply)
+
+    def _drop_if_stuck(self, peer: Peer) -> None:
+        """Drop a peer whose socket sends nothing more before a reply that will not come."""
+        if peer.kind == "REQ":
+            self._connections.drop(peer)
 
     def _of_reply(self, step: Step, peer: Peer, reply: Reply) -> Seen:
         self._heard.add(peer.name)
@@ -324,8 +329,7 @@ class Player:
                 seen.body = {"reply": seen.shown}
             return seen
         peer.forget()
-        if peer.kind == "REQ":
-            self._connections.drop(peer)
+        self._drop_if_stuck(peer)
         return Seen(why=f"silence proves nothing: {why}") if why else Seen(None)
 
     def _proof_of_life(self, step: Step) -> str:
