@@ -13,5 +13,6 @@ SUBJECTS = (
     "limits",
     "commands",
     "globs",
+    "deltas",
 )
 """The modules with faults."""
