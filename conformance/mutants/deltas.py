@@ -320,10 +320,11 @@ class WaitsForSlowSubscribers(Publisher):
     def _bound_socket(
         self, context: zmq.Context[zmq.Socket[bytes]], kind: int, keys: KeyPair
     ) -> zmq.Socket[bytes]:
-        bound = super()._bound_socket(context, zmq.XPUB if kind == zmq.PUB else kind, keys)
-        if kind == zmq.PUB:
-            bound.setsockopt(zmq.XPUB_NODROP, 1)
-            bound.setsockopt(zmq.SNDHWM, 1)
+        if kind != zmq.PUB:
+            return super()._bound_socket(context, kind, keys)
+        context.setsockopt(zmq.SNDHWM, 1)  # of its sockets from now on; this one is the last
+        bound = super()._bound_socket(context, zmq.XPUB, keys)
+        bound.setsockopt(zmq.XPUB_NODROP, 1)
         return bound
 
 
