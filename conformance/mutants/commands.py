@@ -479,7 +479,7 @@ class ReloadResumes(Scheduler):
 
 @scheduler(
     "extent-is-for-show",
-    [f"{CONTROL}/window/none::reached::WRI-CTL-30"],
+    [f"{CONTROL}/window/none::reached::WRI-CTL-30", f"{CONTROL}/window-two::*"],
 )
 class ExtentIsForShow(Scheduler):
     """Shows the extent of its window, and does not change it."""

@@ -1,6 +1,7 @@
 """Faults of what is published of a data store (chapters 9 and 10)."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import zmq
@@ -17,7 +18,7 @@ STREAM = f"{DELTAS}/stream::stream::WRI-"
 RUN = f"{DELTAS}/run::"
 REPLAYS = ("to-the-middle", "to-the-end", "from-the-middle")
 
-Messages = list[tuple[bytes, bytes]]
+Messages = Sequence[tuple[bytes, bytes]]
 
 
 class Publisher(Mutant):
@@ -86,7 +87,7 @@ class AllDiffers(Publisher):
 class AllTooLate(Publisher):
     """Publishes `all` when the next batch has begun."""
 
-    late: Messages = []
+    late: Messages = ()
 
     def messages(self, batch: AllDeltas) -> Messages:
         first, *rest, last = super().messages(batch)
@@ -309,7 +310,7 @@ class PublishesWhenIdle(Publisher):
         return super().answer(body)
 
     def publish_queued_items(self) -> None:
-        if time.monotonic() > self.last + 0.2:  # noqa: PLR2004 - seconds
+        if time.monotonic() > self.last + 0.2:
             super().publish_queued_items()
 
 

@@ -5,6 +5,7 @@ Only `hold` selects wrongly: all scenarios release what they held, correctly, be
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any
 from unittest.mock import patch
 
@@ -18,7 +19,6 @@ from wri_reference._scheduler import Scheduler
 GLOBS = "server/globs"
 FEW = "WRI-GLOB-8"  # which every step has: it asks for all that is active, and for no more
 
-_matches = _globs.fnmatchcase
 _active = _globs._active  # noqa: SLF001 - what is replaced
 _value = _globs._value  # noqa: SLF001
 _match_active = _globs.match_active
@@ -37,13 +37,13 @@ def matching(name: str, target: str, breaks: list[str]) -> Callable[[Any], Any]:
     def register(function: Any) -> Any:
         def hold(self: Scheduler, tasks: Sequence[Any]) -> None:
             Scheduler.hold(self, tasks)
-            right = self._commands.pop()  # noqa: SLF001 - it is a method of a subclass
+            right = self._commands.pop()
 
             def wrong(now: float) -> None:
                 with patch.object(_globs, target, function):
                     right(now)
 
-            self._commands.append(wrong)  # noqa: SLF001
+            self._commands.append(wrong)
 
         members = {"hold": hold, "__doc__": function.__doc__}
         scheduler(name, breaks)(type(function.__name__, (Scheduler,), members))
@@ -65,7 +65,7 @@ def matching(name: str, target: str, breaks: list[str]) -> Callable[[Any], Any]:
 )
 def star_is_one_character(text: str, glob: str) -> bool:
     """Takes `*` for one character."""
-    return _matches(text, glob if text in STATES else glob.replace("*", "?"))
+    return fnmatchcase(text, glob if text in STATES else glob.replace("*", "?"))
 
 
 @matching(
@@ -73,19 +73,19 @@ def star_is_one_character(text: str, glob: str) -> bool:
 )
 def question_mark_is_any_text(text: str, glob: str) -> bool:
     """Takes `?` for any characters."""
-    return _matches(text, glob.replace("?", "*"))
+    return fnmatchcase(text, glob.replace("?", "*"))
 
 
 @matching("no-sets", "fnmatchcase", steps("names", "GLOB-1", "set", "range", "not-in-set"))
 def no_sets(text: str, glob: str) -> bool:
     """Takes brackets for themselves."""
-    return _matches(text, glob.replace("[", "[[]"))
+    return fnmatchcase(text, glob.replace("[", "[[]"))
 
 
 @matching("sets-are-never-negated", "fnmatchcase", steps("names", "GLOB-1", "not-in-set"))
 def sets_are_never_negated(text: str, glob: str) -> bool:
     """Takes the `!` of a set for a character of it."""
-    return _matches(text, glob.replace("[!", "[0!"))
+    return fnmatchcase(text, glob.replace("[!", "[0!"))
 
 
 @matching(
@@ -95,7 +95,7 @@ def sets_are_never_negated(text: str, glob: str) -> bool:
 )
 def globs_without_case(text: str, glob: str) -> bool:
     """Makes no difference between upper and lower case."""
-    return _matches(text.lower(), glob.lower())
+    return fnmatchcase(text.lower(), glob.lower())
 
 
 @matching("globs-with-braces", "fnmatchcase", steps("names", "GLOB-1", "no-braces"))
@@ -103,13 +103,13 @@ def globs_with_braces(text: str, glob: str) -> bool:
     """Takes braces for a choice."""
     if glob.startswith("{"):
         return text in glob.strip("{}").split(",")
-    return _matches(text, glob)
+    return fnmatchcase(text, glob)
 
 
 @matching("beginning-is-enough", "_at", steps("names", "GLOB-1", "one"))
 def beginning_is_enough(point: str, text: str) -> bool:
     """Selects a cycle point that begins as the one that is meant."""
-    return point.startswith(text) or _matches(point, text)
+    return point.startswith(text) or fnmatchcase(point, text)
 
 
 # -- cycle points
@@ -164,14 +164,14 @@ def nothing_without_a_task(tokens: Tokens, pool: Sequence[ActiveTask]) -> list[i
 def members_of_members_are_none(task: ActiveTask, glob: str) -> bool:
     """Takes only those for members of a family that it has itself."""
     families = tuple(task.families)
-    return any(_matches(name, glob) for name in (task.name, "root", families[-1]))
+    return any(fnmatchcase(name, glob) for name in (task.name, "root", families[-1]))
 
 
 @matching("root-is-unknown", "_is_named", steps("families", "GLOB-4", "root", "root-of-a-cycle"))
 def root_is_unknown(task: ActiveTask, glob: str) -> bool:
     """Does not know the family of all."""
     families = set(task.families) - {"root"}
-    return any(_matches(name, glob) for name in (task.name, *families))
+    return any(fnmatchcase(name, glob) for name in (task.name, *families))
 
 
 @matching(
@@ -187,7 +187,7 @@ def families_at_one_point(tokens: Tokens, pool: Sequence[ActiveTask]) -> list[in
     found = _active(tokens, pool)
     if tokens.cycle != "*":
         return found
-    return [index for index in found if _matches(pool[index].name, tokens.task or "*")]
+    return [index for index in found if fnmatchcase(pool[index].name, tokens.task or "*")]
 
 
 # -- selectors
