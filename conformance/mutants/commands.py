@@ -630,6 +630,14 @@ class IgnoresStopAfter(Scheduler):
             super().stop(*args, **more)
 
 
+@scheduler("stops-too-early", [f"{CONTROL}/stop-after/*::*"])
+class StopsTooEarly(Scheduler):
+    """Does not wait for the task or cycle point after which it was to stop."""
+
+    def stop(self, *_args: Any, **_more: Any) -> None:
+        super().stop("Now")
+
+
 @scheduler(
     "stops-at-once",
     [f"{CONTROL}/stop-clean::waits::WRI-CTL-32", f"{CONTROL}/stop-clean::ends::WRI-CTL-32"],
