@@ -11,5 +11,8 @@ SUBJECTS = (
     "publication",
     "lifecycle",
     "limits",
+    "snapshots",
+    "queries",
+    "documents",
 )
 """The modules with faults."""
