@@ -147,7 +147,7 @@ class _OtherValue(Mutant):
         return found
 
 
-OTHER = {
+OTHER: dict[str, tuple[str, str, str, Callable[[Any], Any]]] = {
     "last-second": ("workflow", "workflows", "lastUpdated", int),
     "held-is-forgotten": ("task-proxies", "taskProxies", "isHeld", lambda _: False),
     "families-wait": ("family-proxies", "familyProxies", "state", lambda _: "waiting"),

@@ -15,7 +15,7 @@ import zmq
 
 from mutants.registry import add
 from wri_proto.v1 import data_store_pb2 as pb
-from wri_reference import _workflow
+from wri_reference import _graphql, _workflow
 from wri_reference import server as reference
 from wri_reference._claim import Claim
 from wri_reference._dispatch import expose
@@ -60,6 +60,9 @@ class Mutant(reference.WorkflowRuntimeServer):
         """Serve until a signal comes."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self.on_signal)
+        if len(self._read().cycle_points) > 1:  # a workflow of scenarios with GraphQL
+            # It takes half a second, which in a test is much of the time for a first reply.
+            self._schema = _graphql.load_schema()
         with (
             patch.object(reference, "Claim", self.claim),
             patch.object(reference, "LINGER", LINGER),

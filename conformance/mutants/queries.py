@@ -133,6 +133,23 @@ def _without_selectors(tokens: Tokens) -> Tokens:
     return tokens._replace(cycle_selector=None, task_selector=None, job_selector=None)
 
 
+Filter = Callable[..., Callable[..., bool]]
+
+
+def _filters(name: str, which: str, breaks: list[str]) -> Callable[[Filter], Filter]:
+    """Make a function a fault, which is used instead of a filter of the reference."""
+
+    def register(function: Filter) -> Filter:
+        def run(self: Mutant) -> None:
+            with patch.object(_globs, which, function):
+                Mutant.run(self)
+
+        add(name, function.__doc__ or "", breaks, type(function.__name__, (Mutant,), {"run": run}))
+        return function
+
+    return register
+
+
 @glob(
     "nothing-by-short-ids",
     [*map(_selection, ("cycle", "cycle-of-families", "any")), f"{JOBS}::selected::WRI-GLOB-12"],
@@ -182,27 +199,18 @@ def knows_no_question_mark(node: Node, tokens: Tokens) -> bool:
     return "?" not in f"{tokens.cycle}{tokens.job}" and _meant(node, tokens)
 
 
-@glob("finds-the-beginning", [_selection("exact")])
+@glob("finds-the-beginning", [_selection("cycle"), _selection("cycle-and-slash")])
 def finds_the_beginning(node: Node, tokens: Tokens) -> bool:
     """Finds the cycle points that begin as the one in an identifier does."""
-    return _meant(node, tokens._replace(cycle=f"{tokens.cycle or ''}*", task=tokens.task))
+    return _meant(node, tokens._replace(cycle=f"{tokens.cycle or ''}*"))
 
 
-Filter = Callable[..., Callable[..., bool]]
-
-
-def _filters(name: str, which: str, breaks: list[str]) -> Callable[[Filter], Filter]:
-    """Make a function a fault, which is used instead of a filter of the reference."""
-
-    def register(function: Filter) -> Filter:
-        def run(self: Mutant) -> None:
-            with patch.object(_globs, which, function):
-                Mutant.run(self)
-
-        add(name, function.__doc__ or "", breaks, type(function.__name__, (Mutant,), {"run": run}))
-        return function
-
-    return register
+@_filters("knows-no-globs", "node_filter", [_selection("glob-all"), _selection("any-cycle")])
+def knows_no_globs(ids: Any, exids: Any = ()) -> Callable[[Node], bool]:
+    """Takes all characters for themselves."""
+    return lambda node: (
+        (not ids or f"{node.cycle}/{node.task}" in ids) and f"{node.cycle}/{node.task}" not in exids
+    )
 
 
 _names = _globs.name_filter

@@ -89,8 +89,8 @@ WRONG = {
         "a task proxy another cycle point than its identifier has",
         *("task_proxies", "cycle_point", "7", [f"{BOTH}WRI-ID-4"]),
     ),
-    "edge-to-itself": Wrong(
-        "an edge another source than its identifier has",
+    "edge-from-nowhere": Wrong(
+        "an edge no source",
         *("edges", "source", None, [f"{BOTH}WRI-ID-4", f"{BOTH}WRI-ID-6"]),
     ),
     "job-with-another-number": Wrong(

@@ -39,7 +39,7 @@ def _manifest(name: str) -> Manifest:
     command = ("{python}", str(CONFORMANCE / "mutants" / "serve.py"), "--fault", name, "{workflow}")
     reference = manifest.load(manifest.find("reference"), SPECIFICATION)
     start = {"running": command, "paused": (*command, "--pause")}
-    return attrs.evolve(reference, name=name, start=start, ready=30.0, end=5.0)
+    return attrs.evolve(reference, name=name, start=start, ready=30.0, end=15.0)
 
 
 def _base(one: Scenario) -> str:
