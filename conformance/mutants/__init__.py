@@ -14,5 +14,8 @@ SUBJECTS = (
     "commands",
     "globs",
     "deltas",
+    "snapshots",
+    "queries",
+    "documents",
 )
 """The modules with faults."""
