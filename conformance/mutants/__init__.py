@@ -11,5 +11,11 @@ SUBJECTS = (
     "publication",
     "lifecycle",
     "limits",
+    "commands",
+    "globs",
+    "deltas",
+    "snapshots",
+    "queries",
+    "documents",
 )
 """The modules with faults."""

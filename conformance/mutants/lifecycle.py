@@ -188,6 +188,7 @@ class _KeepsContact(Claim):
         f"{STOPPED}/clean-stop::contact::WRI-LIFE-6",
         f"{STOPPED}/stop-under-load::contact::WRI-LIFE-6",
         f"{CRASH}contact-removed::WRI-LIFE-6",
+        "server/control/stop/*::files::WRI-LIFE-6",
     ],
 )
 class LeavesContactFile(Mutant):

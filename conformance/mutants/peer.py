@@ -1,5 +1,9 @@
-"""A correct server with the switches that the faults need; without a fault it is the reference."""
+"""A correct server with the switches that the faults need; without a fault it is the reference.
 
+It serves the workflow of its run directory, as `wri serve` does.
+"""
+
+import functools
 import json
 import signal
 import time
@@ -10,14 +14,28 @@ from unittest.mock import patch
 import zmq
 
 from mutants.registry import add
+from wri_proto.v1 import data_store_pb2 as pb
+from wri_reference import _graphql, _workflow
 from wri_reference import server as reference
 from wri_reference._claim import Claim
+from wri_reference._dispatch import expose
 from wri_reference._keys import KeyPair, authenticate
 from wri_reference._messages import CYLC_VERSION
 from wri_reference._rundir import RunDirectory
 
 Body = list[bytes]
 Message = dict[str, Any]
+
+ELEMENTS: dict[str, Any] = {
+    "edges": pb.EDeltas,
+    "families": pb.FDeltas,
+    "family_proxies": pb.FPDeltas,
+    "jobs": pb.JDeltas,
+    "tasks": pb.TDeltas,
+    "task_proxies": pb.TPDeltas,
+    "workflow": pb.WDeltas,
+}
+"""What `pb_data_elements` sends."""
 
 REQUESTS_PER_TURN = 100
 LINGER = 200  # milliseconds; nobody waits for long in a test
@@ -33,10 +51,18 @@ class Mutant(reference.WorkflowRuntimeServer):
     claim: type[Claim] = Claim
     deaf = False  # to the signals that tell it to stop
 
+    def __init__(self, workflow: str, paused: bool = False) -> None:
+        path = RunDirectory(workflow).definition
+        read = functools.partial(_workflow.read, path) if path.exists() else None
+        super().__init__(workflow, read=read, paused=paused)
+
     def run(self) -> None:
         """Serve until a signal comes."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self.on_signal)
+        if len(self._read().cycle_points) > 1:  # a workflow of scenarios with GraphQL
+            # It takes half a second, which in a test is much of the time for a first reply.
+            self._schema = _graphql.load_schema()
         with (
             patch.object(reference, "Claim", self.claim),
             patch.object(reference, "LINGER", LINGER),
@@ -65,11 +91,47 @@ class Mutant(reference.WorkflowRuntimeServer):
         return super().receiver(body)
 
     def receiver(self, body: Body) -> bytes:
-        return json.dumps(self.amend(body, json.loads(self.answer(body)))).encode()
+        right = self.answer(body)
+        if not right.startswith(b"{"):  # protobuf (DATA-4)
+            return right
+        return json.dumps(self.amend(body, json.loads(right))).encode()
 
     def amend(self, _body: Body, right: Message) -> Message:
         """Return what is sent instead of the `right` response."""
         return right
+
+    @expose
+    def pb_entire_workflow(self) -> bytes:
+        """Return the whole data store."""
+        snapshot = pb.PbEntireWorkflow.FromString(super().pb_entire_workflow())
+        self.spoil_snapshot(snapshot)
+        return snapshot.SerializeToString()
+
+    def spoil_snapshot(self, _snapshot: pb.PbEntireWorkflow) -> None:
+        """Change what `pb_entire_workflow` sends."""
+
+    @expose
+    def pb_data_elements(self, element_type: Any) -> bytes:
+        """Return all elements of one type."""
+        right = super().pb_data_elements(element_type)
+        delta = ELEMENTS[element_type].FromString(right)
+        self.spoil_elements(element_type, delta)
+        spoilt: bytes = delta.SerializeToString()
+        return spoilt
+
+    def spoil_elements(self, _element_type: str, _delta: Any) -> None:
+        """Change what `pb_data_elements` sends."""
+
+    @expose
+    def graphql(
+        self, request_string: Any, variables: Any = None, operation_name: Any = None
+    ) -> Any:
+        """Carry out a document."""
+        return self.carry_out(request_string, variables, operation_name)
+
+    def carry_out(self, document: Any, variables: Any, operation: Any = None) -> Any:
+        """Return the data of a document."""
+        return super().graphql(document, variables, operation)
 
     @property
     def directory(self) -> RunDirectory:

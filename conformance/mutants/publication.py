@@ -7,9 +7,13 @@ from mutants.registry import fault
 from wri_reference._keys import KeyPair
 
 SHUTDOWN = "publisher/shutdown::"
+TOPICS = "publisher/deltas/topics::"
 
 
-@fault("three-frames", [f"{SHUTDOWN}all::WRI-PUB-2"])
+@fault(
+    "three-frames",
+    [f"{SHUTDOWN}all::WRI-PUB-2", "publisher/deltas/stream::stream::WRI-PUB-2"],
+)
 class ThreeFrames(Mutant):
     """Adds a frame to each publication."""
 
@@ -18,7 +22,7 @@ class ThreeFrames(Mutant):
             self._publications.send_multipart([*self._queue.popleft(), b"1"])
 
 
-@fault("silent-end", [f"{SHUTDOWN}*"])
+@fault("silent-end", [f"{SHUTDOWN}*", "publisher/deltas/run::last-part::*"])
 class SilentEnd(Mutant):
     """Stops without publishing anything."""
 
@@ -42,7 +46,14 @@ class ReasonInLatin1(Mutant):
         super().publish(topic, "arrêté".encode("latin-1"))
 
 
-@fault("last-words", [f"{SHUTDOWN}nothing-after::WRI-PUB-4"])
+@fault(
+    "last-words",
+    [
+        f"{SHUTDOWN}nothing-after::WRI-PUB-4",
+        "publisher/deltas/automatic::nothing-after::WRI-PUB-4",
+        "publisher/deltas/reasons/now::nothing-after::WRI-PUB-4",
+    ],
+)
 class LastWords(Mutant):
     """Publishes something after its end."""
 
@@ -51,7 +62,7 @@ class LastWords(Mutant):
         super().publish("workflow", payload)
 
 
-class _Manual(Mutant):
+class Manual(Mutant):
     """Decides itself who gets what."""
 
     def _bound_socket(
@@ -72,16 +83,29 @@ class _Manual(Mutant):
         raise NotImplementedError
 
 
-@fault("everything-for-everybody", [f"{SHUTDOWN}other-topic::WRI-PUB-5"])
-class EverythingForEverybody(_Manual):
+@fault(
+    "everything-for-everybody",
+    [
+        f"{SHUTDOWN}other-topic::WRI-PUB-5",
+        *(f"{TOPICS}{step}::WRI-PUB-5" for step in ("exact", "prefix", "twice", "capitals")),
+    ],
+)
+class EverythingForEverybody(Manual):
     """Sends every subscriber everything."""
 
     def subscribe(self, _topic: bytes) -> None:
         self._publications.setsockopt(zmq.SUBSCRIBE, b"")
 
 
-@fault("topics-are-ignored", [f"{SHUTDOWN}exact::WRI-PUB-5", f"{SHUTDOWN}prefix::WRI-PUB-5"])
-class TopicsAreIgnored(_Manual):
+@fault(
+    "topics-are-ignored",
+    [
+        f"{SHUTDOWN}exact::WRI-PUB-5",
+        f"{SHUTDOWN}prefix::WRI-PUB-5",
+        *(f"{TOPICS}{step}::WRI-PUB-5" for step in ("exact", "prefix", "twice")),
+    ],
+)
+class TopicsAreIgnored(Manual):
     """Serves only those who subscribed to everything."""
 
     def subscribe(self, topic: bytes) -> None:

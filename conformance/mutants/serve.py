@@ -29,9 +29,10 @@ def main() -> None:
         epilog="\n".join(f"{name}\n    {one.about}" for name, one in known.items()),
     )
     parser.add_argument("--fault", required=True, choices=known, metavar="NAME")
+    parser.add_argument("--pause", action="store_true", help="as that of wri serve")
     parser.add_argument("workflow")
     options = parser.parse_args()
-    known[options.fault].server(options.workflow).run()
+    known[options.fault].server(options.workflow, options.pause).run()
 
 
 if __name__ == "__main__":

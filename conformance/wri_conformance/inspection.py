@@ -25,8 +25,7 @@ STATES: Final = {
 _JOB_STATES: Final = STATES - {"waiting", "preparing", "expired"}
 _PROXY_FIELDS: Final = ("name", "cycle_point", "task", "state", "first_parent", "flow_nums")
 _WORKFLOW_FIELDS: Final = (
-    *("id", "name", "status", "stamp", "last_updated", "states_updated"),
-    *("host", "port", "pub_port", "owner", "cylc_version", "api_version"),
+    *("id", "name", "status", "stamp", "last_updated", "state_totals", "states_updated"),
 )
 _NAME: Final = r"[^/:\n]+"
 _CYCLE: Final = r"[^/\n]+"
@@ -159,8 +158,9 @@ def _states(elements: Any, states: Collection[str]) -> Iterator[str]:
 
 
 def _lacking(element: Any, names: tuple[str, ...]) -> Iterator[str]:
+    present = {field.name for field, _ in element.ListFields()}
     for name in names:
-        if not element.HasField(name):
+        if name not in present:
             yield f"{element.id}: {name}"
 
 

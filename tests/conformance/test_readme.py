@@ -28,6 +28,7 @@ def test_the_commands_exist() -> None:
         "explain",
         "serve",
         "call",
+        "subscribe",
     }
     assert {entry.name for entry in entry_points(group="wri.commands")} == named
 

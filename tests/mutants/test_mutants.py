@@ -38,7 +38,8 @@ CONTROLS = {  # servers without a fault, and the scenarios that concern what is 
 def _manifest(name: str) -> Manifest:
     command = ("{python}", str(CONFORMANCE / "mutants" / "serve.py"), "--fault", name, "{workflow}")
     reference = manifest.load(manifest.find("reference"), SPECIFICATION)
-    return attrs.evolve(reference, name=name, start={"paused": command}, ready=30.0, end=5.0)
+    start = {"running": command, "paused": (*command, "--pause")}
+    return attrs.evolve(reference, name=name, start=start, ready=30.0, end=15.0)
 
 
 def _base(one: Scenario) -> str:
