@@ -290,6 +290,16 @@ class FoundTwice(_Alters):
         return [*value, value[0]] if self.again else value
 
 
+@fault("one-edge-for-all", [f"{QUERIES}/nodes-edges::two-edges-away::*"])
+class OneEdgeForAll(_Alters):
+    """Shows the first edge instead of each."""
+
+    def alter(self, name: str, value: Any) -> Any:
+        if name != "nodesEdges":
+            return value
+        return value | {"edges": value["edges"][:1] * len(value["edges"])}
+
+
 @fault("no-single-element", [f"{QUERIES}/one/{case}::here::*" for case in ONE])
 class NoSingleElement(_Alters):
     """Finds no single element."""
