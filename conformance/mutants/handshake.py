@@ -34,6 +34,7 @@ class _Everybody(set[bytes]):
         f"{REFUSED}/unknown-client-key::handshake::WRI-SEC-14",
         "publisher/key-of-another-workflow::handshake::WRI-SEC-14",
         f"{SHUTDOWN}::unknown-key::WRI-SEC-22",
+        "publisher/deltas/refused::unknown-key::WRI-SEC-22",
     ],
 )
 class AdmitsEverybody(Mutant):
