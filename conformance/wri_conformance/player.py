@@ -41,6 +41,8 @@ _SUBSCRIBED = 1.0  # seconds for a subscription to arrive, which nothing confirm
 _LOOK = 0.5  # seconds between two looks at the process while a reply is waited for
 _AGAIN = 0.2  # seconds between two tries of a step that may hold eventually
 _SHOWN, _DEEP = 4096, 200  # a larger or deeper body would drown a report; it is shown as text
+_TICK = 0.02  # seconds between two looks at a flood
+_FLOODED = 0.5  # seconds after the first answer in which a flood comes to its full height
 _AFTERMATH = 0.3  # seconds in which a server that was hit would fall
 _DEALT_WITH = 60.0  # seconds; 50 MiB of junk took 0.1 s at best
 _BEYOND_BOUND = 4  # a reply is waited for that many times the bound, so that it can be measured
@@ -533,7 +535,10 @@ class Player:
         flood = crowd.Flood(address(run, "request"), keys, request)
         flood.start()
         self._floods.append(flood)
-        time.sleep(0.5)
+        deadline = time.monotonic() + REPLY * self.scale
+        while not flood.answered and time.monotonic() < deadline:
+            time.sleep(_TICK)
+        time.sleep(_FLOODED)
         if not flood.answered:
             raise Missing("none of the clients of the flood was answered")
         return Seen({"answered": flood.answered})
