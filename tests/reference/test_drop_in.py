@@ -10,6 +10,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import termios
@@ -322,7 +323,8 @@ class Terminal:
                 self._stream.feed(os.read(self._master, 65536))
 
     def close(self) -> None:
-        self._process.kill()
+        # Tui has a process of its own that fetches the data, in the same group.
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         os.close(self._master)
 
