@@ -119,6 +119,52 @@ def test(argv: list[str]) -> int:
         shutil.rmtree(cache / "tmp", ignore_errors=True)
 
 
+@_told("wri check-adapter")
+def check_adapter(argv: list[str]) -> int:
+    """Check the adapter of a client or subscriber."""
+    parser = _Parser(
+        prog="wri check-adapter",
+        description="Check that the adapters which MANIFEST names keep the adapter protocol "
+        "(conformance/ADAPTERS.md), before `wri test` judges their clients. A mistake of the "
+        "adapter is told apart from one of the client.",
+        epilog="exit status: 0 the adapters can be used, 1 one cannot, 4 bad usage or manifest",
+    )
+    parser.add_argument("manifest", help="a YAML file, or the name of one that comes with wri")
+    parser.add_argument(
+        "--patience", metavar="FACTOR", type=float, default=1.0, help="multiply every wait"
+    )
+    options = parser.parse_args(argv)
+    from wri_conformance import checking, venvs  # noqa: PLC0415
+    from wri_conformance.runs import Workshop  # noqa: PLC0415
+
+    one = manifest.load(manifest.find(options.manifest), load_specification())
+    if not one.adapters:
+        raise Mistake(
+            "the manifest names no adapter", "add roles: client: or subscriber:", one.path
+        )
+    path = venvs.ensure(one.pip, functools.partial(print, file=sys.stderr)) if one.pip else None
+    workshop = Workshop(scale=options.patience)
+    usable = True
+    try:
+        for role, command in one.adapters.items():
+            print(f"{role}: {' '.join(command)}")
+            for finding in checking.check(one, role, workshop, path):
+                usable = usable and not (finding.wrong and finding.blame == "adapter")
+                print(_finding(finding.what, finding.wrong, finding.blame))
+    finally:
+        workshop.close()
+    print("the adapters can be used" if usable else "an adapter cannot be used")
+    return Exit.CONFORMANT if usable else Exit.NOT_CONFORMANT
+
+
+def _finding(what: str, wrong: str, blame: str) -> str:
+    mark, colour = ("✓", "32") if not wrong else ("✗", "31") if blame == "adapter" else ("!", "33")
+    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        mark = f"\x1b[{colour}m{mark}\x1b[0m"
+    whose = "the adapter" if blame == "adapter" else "the client, it seems"
+    return f"  {mark} {what}" + (f"\n    {whose}: {wrong}" if wrong else "")
+
+
 def _loading() -> tuple[Specification, tuple[scenario.Scenario, ...]]:
     specification = load_specification()
     return specification, scenario.load_all(specification=specification)

@@ -52,6 +52,12 @@ class Manifest:
     end: float
     known_failures: tuple[KnownFailure, ...]
     files: Mapping[str, str] = MappingProxyType({})
+    adapters: Mapping[str, tuple[str, ...]] = MappingProxyType({})  # by role
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that it plays; a publisher is started as a server."""
+        return (*(("server",) if self.start else ()), *self.adapters)
 
 
 def directory() -> Path:
@@ -88,7 +94,7 @@ def load(path: Path, specification: Specification) -> Manifest:
     roles = document["roles"]
     for role, claims in roles.items():
         _verify_claims(path, role, claims["capabilities"], specification)
-    server = roles["server"]
+    server = roles.get("server", {})
     _verify_placeholders(path, document)
     claimed = [name for role in roles.values() for name in role["capabilities"]]
     version = document["version"]
@@ -102,7 +108,10 @@ def load(path: Path, specification: Specification) -> Manifest:
         variables=environment.get("variables", {}),
         files=environment.get("files", {}),
         capabilities=tuple(claimed),
-        start={state: tuple(command) for state, command in server["start"].items()},
+        adapters={
+            role: tuple(roles[role]["adapter"]) for role in ("client", "subscriber") if role in roles
+        },
+        start={state: tuple(command) for state, command in server.get("start", {}).items()},
         ready=float(server.get("ready", 20)),
         stop=stop if isinstance(stop, str) else tuple(stop),
         end=float(server.get("end", 20)),
@@ -114,19 +123,23 @@ def load(path: Path, specification: Specification) -> Manifest:
 
 
 def _verify_placeholders(path: Path, document: Mapping[str, Any]) -> None:
-    server = document["roles"]["server"]
-    stop = server.get("stop", "TERM")
-    commands = [*server["start"].values(), stop if isinstance(stop, list) else []]
-    for text in [part for command in commands for part in command]:
-        for name in re.findall(r"\{([a-z_]+)\}", text):
-            if name not in PLACEHOLDERS:
-                known = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
-                raise _mistake(
-                    path,
-                    f"nothing stands for {{{name}}}",
-                    f"use one of {known}",
-                    ["roles", "server"],
-                )
+    for role, claims in document["roles"].items():
+        stop = claims.get("stop", "TERM")
+        commands = [
+            *claims.get("start", {}).values(),
+            stop if isinstance(stop, list) else [],
+            claims.get("adapter", []),
+        ]
+        for text in [part for command in commands for part in command]:
+            for name in re.findall(r"\{([a-z_]+)\}", text):
+                if name not in PLACEHOLDERS:
+                    known = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
+                    raise _mistake(
+                        path,
+                        f"nothing stands for {{{name}}}",
+                        f"use one of {known}",
+                        ["roles", role],
+                    )
 
 
 def _verify_claims(path: Path, role: str, claims: list[str], spec: Specification) -> None:

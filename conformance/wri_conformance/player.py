@@ -1,4 +1,4 @@
-"""Plays one scenario against one run, and turns what it sees into results."""
+"""Plays the suite's part in a scenario for servers and publishers: their clients."""
 
 import json
 import time
@@ -23,23 +23,21 @@ from wri_conformance.bodies import frames_of, strings
 from wri_conformance.connections import Connections
 from wri_conformance.judging import Judge
 from wri_conformance.peers import Missing, Peer, Reply, Tcp
+from wri_conformance.playing import eventually
 from wri_conformance.probe import API_REQUEST, PATIENCE, address, probe, security
 from wri_conformance.replay import replay
-from wri_conformance.runs import Run, StartError
+from wri_conformance.runs import Run
 from wri_conformance.same import same
 from wri_conformance.scenario import Scenario, Step, referred
 from wri_conformance.seen import NOTHING, Seen
-from wri_conformance.specification import Specification
 from wri_conformance.streams import Publication, Stream, describe
 from wri_conformance.trace import Trace, readable
-from wri_conformance.verdict import Result
 
 REPLY = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
 HANDSHAKE = 10.0  # seconds; a CURVE handshake on loopback took some milliseconds
 COLLECT = 60.0  # seconds in which a stream has to become quiet, or a topic to come
 _SUBSCRIBED = 1.0  # seconds for a subscription to arrive, which nothing confirms
 _LOOK = 0.5  # seconds between two looks at the process while a reply is waited for
-_AGAIN = 0.2  # seconds between two tries of a step that may hold eventually
 _SHOWN, _DEEP = 4096, 200  # a larger or deeper body would drown a report; it is shown as text
 _TICK = 0.02  # seconds between two looks at a flood
 _FLOODED = 0.5  # seconds after the first answer in which a flood comes to its full height
@@ -50,10 +48,9 @@ _BEYOND_BOUND = 4  # a reply is waited for that many times the bound, so that it
 
 @define
 class Player:
-    """The state of one scenario while it is played."""
+    """The state of one scenario while it is played against one run."""
 
     scenario: Scenario
-    specification: Specification
     run: Run
     begin: Callable[[], object]
     other: Callable[[], Run]
@@ -63,7 +60,7 @@ class Player:
     _heard: set[str] = field(factory=set)
     _streams: list[Tcp] = field(factory=list)
     _floods: list[crowd.Flood] = field(factory=list)
-    _saved: dict[str, Any] = field(factory=dict)
+    saved: dict[str, Any] = field(factory=dict)
     _snapshots: dict[str, Any] = field(factory=dict)  # messages that were decoded and saved
     _collected: dict[str, Stream] = field(factory=dict)
     _leaks: list[str] = field(factory=list)
@@ -73,56 +70,15 @@ class Player:
         """Begin without any connection."""
         self._connections = Connections(self.trace, self.other)
 
-    def play(self) -> list[Result]:
-        """Return one result for each check of the scenario, reached or not.
+    def unfit(self, step: Step, seen: Seen) -> str:
+        """Return why what a step observed does not do as preparation; nothing if it does."""
+        if step.action == "graphql":
+            return queries.refused(seen.body)
+        if step.action == "control" and not seen.body["done"]:
+            return "the process could not be found"
+        return ""
 
-        A step that cannot be carried out by the implementation's fault fails its checks; the
-        steps after it are tried nevertheless, unless the server could not be started, or the
-        step has no checks and so was preparation for them.
-        """
-        results: list[Result] = []
-        judge = Judge(self.scenario.id, self.specification, self._saved)
-        try:
-            cause = self._begin()
-            for step in self.scenario.steps:
-                if cause:
-                    results += judge.unreached(step, cause)
-                    continue
-                self._saved["run"] = self._names()
-                try:
-                    seen = self._do(step, judge)
-                except StartError as error:
-                    cause = str(error)
-                    results += judge.judge(step, Seen(why=cause))
-                    continue
-                except (Missing, LookupError) as error:
-                    seen = Seen(why=str(error).strip("'\""))
-                cause = self._cause(step, seen, judge)
-                if seen.seconds is None and isinstance(seen.body, dict):
-                    seen.seconds = seen.body.get("seconds")
-                if "save" in step.spec:
-                    self._saved[step.spec["save"]] = None if seen.body is NOTHING else seen.body
-                results += judge.judge(step, seen)
-        finally:
-            self.close()
-        return results
-
-    def _cause(self, step: Step, seen: Seen, judge: Judge) -> str:
-        """Return why nothing after a step would say anything, if it was only preparation."""
-        if step.expectations or step.message:
-            return ""
-        why = ""
-        if seen.body is NOTHING:
-            why = seen.why
-        elif "require" in step.spec:
-            why = judge.unmet(step, seen)
-        elif step.action == "graphql":
-            why = queries.refused(seen.body)
-        elif step.action == "control" and not seen.body["done"]:
-            why = "the process could not be found"
-        return f"{step.name}: {why}" if why else ""
-
-    def _names(self) -> dict[str, str]:
+    def names(self) -> dict[str, str]:
         """Return what every scenario has saved as `run`."""
         owner = self.run.contact.get("CYLC_WORKFLOW_OWNER", "")
         return {
@@ -131,13 +87,6 @@ class Player:
             "owner": owner,
             "id": f"~{owner}/{self.run.workflow}",
         }
-
-    def _begin(self) -> str:
-        try:
-            self.begin()
-        except StartError as error:
-            return str(error)
-        return ""
 
     def close(self) -> None:
         """Close every connection of the scenario."""
@@ -149,25 +98,15 @@ class Player:
 
     # -- doing
 
-    def _do(self, step: Step, judge: Judge) -> Seen:
+    def do(self, step: Step, judge: Judge) -> Seen:
+        """Carry out a step; raises Missing, LookupError or StartError."""
         name = step.spec.get("unless_listed")
         if name is not None and name in self._listed(self._of(step)):
             return Seen(not_applicable=f"{name} is an endpoint of this server")
         action: Callable[[Step], Seen] = getattr(self, f"_{step.action}")
         if "eventually" in step.spec:
-            return self._eventually(step, judge, action)
+            return eventually(step, judge, action, self.scale)
         return action(step)
-
-    def _eventually(self, step: Step, judge: Judge, action: Callable[[Step], Seen]) -> Seen:
-        began = time.monotonic()
-        deadline = began + step.spec["eventually"] * self.scale
-        while True:
-            seen = action(step)
-            seen.seconds = time.monotonic() - began
-            left = deadline - time.monotonic()
-            if judge.holds(step, seen) or left <= 0:
-                return seen
-            time.sleep(min(left, _AGAIN))
 
     def _listed(self, run: Run) -> list[str]:
         response = self._ask(run, {})
@@ -207,13 +146,13 @@ class Player:
         return Seen({"handshake": outcome, "events": list(peer.events)})
 
     def _request(self, step: Step) -> Seen:
-        body = expect.resolve(step.spec["request"], self._saved)
+        body = expect.resolve(step.spec["request"], self.saved)
         return self._exchange(step, [json.dumps(body).encode()])
 
     def _graphql(self, step: Step) -> Seen:
         # What a mutation changes is published to those who have subscribed before it.
         self._await_subscriptions()
-        body = queries.request(expect.resolve(step.spec["graphql"], self._saved))
+        body = queries.request(expect.resolve(step.spec["graphql"], self.saved))
         return self._exchange(step, [json.dumps(body).encode()])
 
     def _send(self, step: Step) -> Seen:
@@ -412,7 +351,7 @@ class Player:
 
     def _same(self, step: Step) -> Seen:
         spec = step.spec["same"]
-        left, right = (expect.lookup(spec[side], self._saved) for side in ("left", "right"))
+        left, right = (expect.lookup(spec[side], self.saved) for side in ("left", "right"))
         return Seen(same(left, right, spec.get("by", "id"), spec["fields"]))
 
     def _inspect(self, step: Step) -> Seen:

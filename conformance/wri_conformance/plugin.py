@@ -155,7 +155,7 @@ class Suite:
     manifest: manifests.Manifest
     scenarios: tuple[Scenario, ...]
     path: Path | None
-    fatal: str
+    fatal: dict[str, str]  # by role, why it cannot be played
     report: results.Report
     _stage: Stage | None = None
     _began: float = field(factory=time.monotonic)
@@ -164,7 +164,7 @@ class Suite:
 
     @classmethod
     def of(cls, config: pytest.Config, name: str) -> "Suite":
-        """Load specification, manifest and scenarios, and see whether the server starts at all.
+        """Load specification, manifest and scenarios, and see whether anything starts at all.
 
         Raises:
             Mistake: something cannot be used as it is.
@@ -181,7 +181,7 @@ class Suite:
         collect_only = config.getoption("--collect-only", default=False)
         if handed or collect_only:
             path = Path(handed["path"]) if handed.get("path") else None
-            version, fatal = handed.get("version", ""), handed.get("fatal", "")
+            version, fatal = handed.get("version", ""), handed.get("fatal", {})
         else:
             say = terminal.sayer(config)
             path = venvs.ensure(manifest.pip, say) if manifest.pip else None
@@ -193,7 +193,7 @@ class Suite:
             version,
             strict=config.getoption("--wri-strict"),
             started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            fatal=fatal,
+            fatal="\n".join(dict.fromkeys(fatal.values())),
         )
         return cls(config, specification, manifest, cases, path, fatal, report)
 
@@ -211,8 +211,8 @@ class Suite:
         if missing:
             found = results.not_applicable(case, missing)
             return results.Played(case.id, case.title, 0.0, 0, found, [])
-        if self.fatal:
-            found = results.unreached(case, Verdict.FAIL, self.fatal.splitlines()[0])
+        if fatal := self.fatal.get(case.role):
+            found = results.unreached(case, Verdict.FAIL, fatal.splitlines()[0])
             return results.Played(case.id, case.title, 0.0, 0, found, [])
         if self._stage is None:
             self._stage = Stage(

@@ -1,8 +1,12 @@
-"""One start before the first scenario: an implementation that never gets ready ends the run."""
+"""Before the first scenario: what never gets ready is not tried.
+
+The server is started once, and each adapter is checked.
+"""
 
 import subprocess
 from pathlib import Path
 
+from wri_conformance import checking
 from wri_conformance.manifest import Manifest
 from wri_conformance.mistakes import Mistake
 from wri_conformance.peers import Missing
@@ -11,14 +15,14 @@ from wri_conformance.runs import Run, StartError, Workshop
 from wri_conformance.trace import Trace, readable
 
 
-def preflight(manifest: Manifest, path: Path | None, scale: float) -> tuple[str, str]:
-    """Start the server once; return its version and, if it is no use, why not.
+def preflight(manifest: Manifest, path: Path | None, scale: float) -> tuple[str, dict[str, str]]:
+    """Return the version and, by role, why it cannot be played.
 
-    It is of use if it writes a contact file and anything at all answers at its request port:
-    whether rightly is for the scenarios to say.
+    A server is of use if it writes a contact file and anything at all answers at its request
+    port: whether rightly is for the scenarios to say. An adapter is if it keeps its protocol.
 
     Raises:
-        Mistake: the start command or the version command cannot be executed.
+        Mistake: a command cannot be executed.
     """
     workshop = Workshop(scale=scale)
     run = Run(
@@ -30,12 +34,18 @@ def preflight(manifest: Manifest, path: Path | None, scale: float) -> tuple[str,
         state="paused",
         path=path,
     )
+    fatal: dict[str, str] = {}
     try:
         version = _version(run)
-        return version, _try_it(run, scale)
+        if manifest.start and (why := _try_it(run, scale)):
+            fatal |= {"server": why, "publisher": why}
+        for role in manifest.adapters:
+            if why := checking.fatal(checking.check(manifest, role, workshop, path)):
+                fatal[role] = why
     finally:
         run.close()
         workshop.close()
+    return version, fatal
 
 
 def _try_it(run: Run, scale: float) -> str:

@@ -34,7 +34,15 @@ ACTIONS = (
     "same",
     "inspect",
     "introspect",
+    "ask",
+    "script",
+    "truth",
+    "publish",
+    "listen",
+    "finish",
 )
+_ADAPTED = frozenset({"ask", "script", "truth", "publish", "listen", "finish"})
+_BOTH = frozenset({"control", "observe", "put", "wait"})
 
 
 @frozen
@@ -143,7 +151,8 @@ def load(path: Path, base: Path, specification: Specification) -> Iterator[Scena
         try:
             steps = expect.substitute(document["steps"], variables)
             _verify_substituted(path, document["steps"], steps, case)
-            _verify_steps(path, steps, document.get("server", "shared"), specification)
+            _verify_roles(path, steps, document["role"])
+            _verify_steps(path, steps, _server(document), specification)
             title = expect.substitute(document["title"], variables)
         except KeyError as error:
             raise _mistake(
@@ -161,7 +170,7 @@ def load(path: Path, base: Path, specification: Specification) -> Iterator[Scena
             fixture=document.get("fixture", "basic"),
             workflow=document.get("workflow", "main"),
             state=document.get("state", "paused"),
-            server=document.get("server", "shared"),
+            server=_server(document),
             steps=tuple(
                 Step(number, _action(step), step) for number, step in enumerate(steps, start=1)
             ),
@@ -190,6 +199,25 @@ def _verify(document: Mapping[str, Any], path: Path, specification: Specificatio
         raise _mistake(
             path, f"there is no fixture {fixture!r}", "see conformance/fixtures", ["fixture"]
         )
+
+
+def _server(document: Mapping[str, Any]) -> str:
+    default = "shared" if document["role"] in {"server", "publisher"} else "own"
+    return str(document.get("server", default))
+
+
+def _verify_roles(path: Path, steps: list[Any], role: str) -> None:
+    adapted = role in {"client", "subscriber"}
+    for number, step in enumerate(steps):
+        action = _action(step)
+        if action not in _BOTH and (action in _ADAPTED) != adapted:
+            kind = _ADAPTED if adapted else set(ACTIONS) - _ADAPTED
+            raise _mistake(
+                path,
+                f"{action} is no step of a scenario for a {role}",
+                f"use one of {', '.join(name for name in ACTIONS if name in kind | _BOTH)}",
+                ["steps", number],
+            )
 
 
 def _verify_steps(path: Path, steps: list[Any], server: str, specification: Specification) -> None:

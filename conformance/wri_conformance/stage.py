@@ -1,4 +1,4 @@
-"""Gives each scenario the server that it asks for, and plays it."""
+"""Gives each scenario the server, or the adapter, that it asks for, and plays it."""
 
 import time
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import Any
 from attrs import define, field, frozen
 
 from wri_conformance import readiness
+from wri_conformance.counterpart import Counterpart
 from wri_conformance.manifest import Manifest
 from wri_conformance.peers import Missing
 from wri_conformance.player import Player
+from wri_conformance.playing import play
 from wri_conformance.probe import PATIENCE, probe
 from wri_conformance.runs import Run, StartError, Workshop
 from wri_conformance.scenario import Scenario
@@ -85,6 +87,8 @@ class Stage:
         )
 
     def _attempt(self, scenario: Scenario) -> tuple[list[Result], list[dict[str, Any]]]:
+        if scenario.role in self.manifest.adapters:
+            return self._with_adapter(scenario)
         shared = scenario.server == "shared"
         run = self._shared_run(scenario) if shared else self._new_run(scenario)
         others: list[Run] = []
@@ -104,15 +108,23 @@ class Stage:
                 others[0].start()
             return others[0]
 
-        player = Player(scenario, self.specification, run, begin, other, self.scale)
+        player = Player(scenario, run, begin, other, self.scale)
         try:
-            results = player.play()
+            results = play(scenario, self.specification, player)
         finally:
             for used in others if shared else [*others, run]:
                 used.close()
         if shared and any(result.verdict is not Verdict.PASS for result in results):
             self._replace_if_dead(run, scenario)
         return results, player.trace.events
+
+    def _with_adapter(self, scenario: Scenario) -> tuple[list[Result], list[dict[str, Any]]]:
+        run = self._new_run(scenario)
+        counterpart = Counterpart(scenario, run, self.manifest.adapters[scenario.role], self.scale)
+        try:
+            return play(scenario, self.specification, counterpart), counterpart.trace.events
+        finally:
+            run.close()
 
     def _new_run(self, scenario: Scenario) -> Run:
         home = self.workshop.home()

@@ -25,6 +25,7 @@ from wri_reference._errors import (
 
 if TYPE_CHECKING:
     from wri_reference.client import WorkflowRuntimeClient
+    from wri_reference.datastore import WorkflowDataStore
     from wri_reference.server import WorkflowRuntimeServer
     from wri_reference.subscriber import WorkflowSubscriber
 
@@ -38,6 +39,7 @@ __all__ = [
     "ReplyError",
     "RequestError",
     "StartError",
+    "WorkflowDataStore",
     "WorkflowMoved",
     "WorkflowRuntimeClient",
     "WorkflowRuntimeServer",
@@ -57,6 +59,10 @@ def __getattr__(name: str) -> Any:
         from wri_reference.server import WorkflowRuntimeServer  # noqa: PLC0415
 
         return WorkflowRuntimeServer
+    if name == "WorkflowDataStore":
+        from wri_reference.datastore import WorkflowDataStore  # noqa: PLC0415
+
+        return WorkflowDataStore
     if name == "WorkflowSubscriber":
         from wri_reference.subscriber import WorkflowSubscriber  # noqa: PLC0415
 

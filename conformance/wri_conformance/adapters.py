@@ -1,0 +1,225 @@
+"""The adapter of a client or subscriber: a process that is spoken to in lines of JSON.
+
+`schemas/adapter.json` and `conformance/ADAPTERS.md` describe what is said.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from wri_conformance import schemas
+from wri_conformance.mistakes import Mistake
+from wri_conformance.trace import readable
+
+LONGEST_LINE: Final = 64 * 1024 * 1024  # bytes; 10 MiB as base64 are 14 MiB
+_CHUNK: Final = 1 << 20
+_LAST_WORDS: Final = 8  # lines of what an adapter printed on standard error
+
+
+class AdapterError(Exception):
+    """The adapter does not do what `adapter.json` says; the message is for its author."""
+
+
+@frozen
+class Answer:
+    """One answer of an adapter, and the seconds until it came."""
+
+    body: Mapping[str, Any]
+    seconds: float
+
+    @property
+    def result(self) -> str:
+        """What came of the command."""
+        return str(self.body["result"])
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """Return the answer that a line holds.
+
+    Raises:
+        AdapterError: it holds none.
+    """
+    shown = readable(line, 120)
+    try:
+        answer = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise AdapterError(f"the adapter printed what is not UTF-8: {shown}") from None
+    except (ValueError, RecursionError):
+        raise AdapterError(
+            f"the adapter printed a line that is not JSON: {shown} (standard output is for answers; "
+            "what is for people goes to standard error)"
+        ) from None
+    errors = list(schemas.named("adapter.json#/$defs/answer").iter_errors(answer))
+    if errors:
+        raise AdapterError(f"the adapter's answer is none: {schemas.explain(errors)}: {shown}")
+    if answer["result"] == "adapter-error":
+        raise AdapterError(f"the adapter says that it failed itself: {answer['message']}")
+    found: dict[str, Any] = answer
+    return found
+
+
+@define
+class Adapter:
+    """A running adapter. Nothing here waits, but `finish`."""
+
+    name: str
+    _process: "subprocess.Popen[bytes]"
+    _log: Path
+    heard: bytearray = field(factory=bytearray)  # all that it printed on standard output
+    _told: int = 0  # bytes of it that were parsed
+    _asked: dict[int, float] = field(factory=dict)
+    _answers: dict[int, Answer] = field(factory=dict)
+    _number: int = 0
+
+    @classmethod
+    def start(
+        cls, name: str, command: Sequence[str], home: Path, environment: Mapping[str, str], path: Path
+    ) -> "Adapter":
+        """Start the adapter that the manifest `path` names, in `home`.
+
+        Raises:
+            Mistake: the command cannot be executed.
+        """
+        program = shutil.which(command[0], path=environment["PATH"])
+        if program is None:
+            raise Mistake(
+                f"the adapter cannot be started: there is no program {command[0]!r}",
+                "correct adapter:, or put the program into PATH",
+                path,
+            )
+        log = home / "output"
+        try:
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    [program, *command[1:]],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=output,
+                    cwd=home,
+                    env=dict(environment),
+                    start_new_session=True,
+                )
+        except (OSError, ValueError) as error:
+            raise Mistake(
+                f"the adapter cannot be started: {error}",
+                "correct adapter:; a relative path begins with {manifest_dir}",
+                path,
+            ) from None
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        return cls(name, process, log)
+
+    @property
+    def source(self) -> int:
+        """The file descriptor on which its answers come; -1 when there will be none."""
+        stdout = self._process.stdout
+        return -1 if stdout is None or stdout.closed else stdout.fileno()
+
+    def ask(self, command: Mapping[str, Any]) -> int:
+        """Send a command; return its number.
+
+        Raises:
+            AdapterError: nobody reads it.
+        """
+        self._number += 1
+        line = json.dumps({"id": self._number, **command}).encode() + b"\n"
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            raise AdapterError(self._ended("and reads no commands any more")) from None
+        self._asked[self._number] = time.monotonic()
+        return self._number
+
+    def read(self) -> None:
+        """Take what it has printed.
+
+        Raises:
+            AdapterError: it is no answer, or answers nothing that was asked; or it has ended
+                while an answer is waited for.
+        """
+        while (source := self.source) >= 0:
+            try:
+                chunk = os.read(source, _CHUNK)
+            except BlockingIOError:
+                break
+            self.heard += chunk
+            if not chunk:
+                assert self._process.stdout is not None
+                self._process.stdout.close()
+        while (end := self.heard.find(b"\n", self._told)) >= 0:
+            line = bytes(self.heard[self._told : end])
+            self._told = end + 1
+            self._take(parse(line))
+        if len(self.heard) - self._told > LONGEST_LINE:
+            raise AdapterError(f"the adapter printed a line of more than {LONGEST_LINE} bytes")
+        if self.source < 0 and self._asked:
+            raise AdapterError(self._ended(f"before it answered {len(self._asked)} commands"))
+
+    def _take(self, answer: Mapping[str, Any]) -> None:
+        began = self._asked.pop(answer["id"], None)
+        if began is None:
+            raise AdapterError(f"the adapter answers {answer['id']}, which is not open")
+        self._answers[answer["id"]] = Answer(answer, time.monotonic() - began)
+
+    def answer(self, number: int) -> Answer | None:
+        """Return the answer to a command if it is there."""
+        return self._answers.get(number)
+
+    def _ended(self, what: str) -> str:
+        with_status = ""
+        try:
+            status = self._process.wait(1)
+            with_status = f" with status {status}"
+        except subprocess.TimeoutExpired:
+            return f"the adapter has closed its standard output, {what}{self.last_words()}"
+        return f"the adapter has ended{with_status}, {what}{self.last_words()}"
+
+    def last_words(self) -> str:
+        """Return the last lines that it printed on standard error, as they go into a message."""
+        lines = self.log().decode("utf-8", "replace").strip().splitlines()[-_LAST_WORDS:]
+        return "".join(["; the last that it printed:", *(f"\n    | {l}" for l in lines)]) if lines else ""
+
+    def log(self) -> bytes:
+        """Return all that it printed on standard error."""
+        try:
+            return self._log.read_bytes()
+        except OSError:
+            return b""
+
+    def finish(self, patience: float) -> dict[str, Any]:
+        """Close its standard input and wait for its end: `{exited, status, seconds}`."""
+        began = time.monotonic()
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.close()
+        except OSError:
+            pass  # it has ended already
+        try:
+            status: int | None = self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            status = None
+        return {
+            "exited": status is not None,
+            "status": status,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+
+    def close(self) -> None:
+        """End it, however it takes that."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except OSError:
+                    pass  # what it had not read

@@ -1,0 +1,379 @@
+"""Plays the suite's part in a scenario for clients and subscribers: their scheduler.
+
+What a client reports through its adapter is compared with what the scheduler saw and sent: data
+that was never sent, an answer where nothing was asked, or a publication that nobody made is told
+as what it is, whatever a step expects.
+"""
+
+import base64
+import binascii
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import zmq
+from attrs import define, field
+
+from wri_conformance import expect, service
+from wri_conformance.adapters import Adapter, AdapterError, Answer
+from wri_conformance.bodies import frames_of
+from wri_conformance.judging import Judge
+from wri_conformance.peers import Missing
+from wri_conformance.playing import eventually
+from wri_conformance.runs import Run, StartError
+from wri_conformance.scenario import Scenario, Step
+from wri_conformance.script import Script, publications
+from wri_conformance.scripted import Listener, Scripted, canonical, certificate
+from wri_conformance.seen import Seen
+from wri_conformance.service import KeyPair
+from wri_conformance.trace import Trace
+from wri_conformance.truth import Truth
+
+DEFAULT = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
+GRACE = 15.0  # seconds beyond its time-out in which a client has to come to an outcome
+_BEYOND_BOUND = 4  # an outcome is waited for that many times the bound, so that it is measured
+_SUBSCRIBED = 2.0  # seconds for subscriptions to arrive at the scheduler, if any will
+_FINISH = 15.0  # seconds after the end of its input in which an adapter has to end
+_SHOWN = 4096  # a longer answer would drown a report
+_UNTOLD = ("server.key_secret", "client.key_secret")  # files that have secrets rightly
+_CONNECTED = {"connect", "subscribe", "follow"}
+
+
+@define
+class Counterpart:
+    """The state of one scenario while it is played with one adapter."""
+
+    scenario: Scenario
+    run: Run
+    command: Sequence[str]
+    scale: float = 1.0
+    trace: Trace = field(factory=Trace)
+    saved: dict[str, Any] = field(factory=dict)
+    scheduler: Scripted = field(init=False)
+    _adapter: Adapter | None = None
+    _secrets: set[bytes] = field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        """Make the scheduler, which is not running yet."""
+        run = self.run
+        self.scheduler = Scripted(run.run_dir, run.workflow, self.trace, run.workshop.token)
+
+    def begin(self) -> None:
+        """Start the scheduler, unless the scenario begins without one, and the adapter."""
+        if self.scenario.server != "none":
+            self._start()
+        self._adapter = Adapter.start(
+            self.run.manifest.name,
+            [self.run.fill(part) for part in self.command],
+            self.run.home,
+            self.run.environment,
+            self.run.manifest.path,
+        )
+
+    def _start(self) -> dict[str, Any]:
+        return self._remember(self.scheduler.start())
+
+    def _remember(self, done: dict[str, Any]) -> dict[str, Any]:
+        self._secrets |= {pair.secret for pair in self.scheduler.keys.values() if pair.secret}
+        return done
+
+    def names(self) -> Mapping[str, Any]:
+        """Return what every scenario has saved as `run`."""
+        return {
+            "workflow": self.run.workflow,
+            "run_dir": str(self.run.run_dir),
+            "ports": {name: str(port) for name, port in self.scheduler.ports.items()},
+        }
+
+    def close(self) -> None:
+        """End the adapter and the scheduler."""
+        if self._adapter is not None:
+            self._adapter.close()
+        self.scheduler.close()
+
+    def unfit(self, step: Step, seen: Seen) -> str:
+        """Return why what a step observed does not do as preparation; nothing if it does."""
+        if step.action == "ask" and "result" in seen.body:
+            if seen.body["result"] not in {"done", "data"}:
+                return f"{seen.body['result']}: {seen.body.get('message', '')}".rstrip(": ")
+        return ""
+
+    # -- doing
+
+    def do(self, step: Step, judge: Judge) -> Seen:
+        """Carry out a step; raises Missing, LookupError or StartError."""
+        action: Callable[[Step], Seen] = getattr(self, f"_{step.action}")
+        try:
+            if "eventually" in step.spec:
+                return eventually(step, judge, action, self.scale)
+            return action(step)
+        except AdapterError as error:
+            self.trace.note("adapter", "·", self._clean(str(error).encode()).decode())
+            raise StartError(str(error), "") from None
+
+    @property
+    def adapter(self) -> Adapter:
+        """The adapter, which has been started."""
+        assert self._adapter is not None
+        return self._adapter
+
+    def _turn(self, deadline: float) -> None:
+        """Wait until something happens, or until `deadline`, and deal with it."""
+        poller = zmq.Poller()
+        for source in self.scheduler.sources():
+            poller.register(source, zmq.POLLIN)
+        if self.adapter.source >= 0:
+            poller.register(self.adapter.source, zmq.POLLIN)
+        due = self.scheduler.next_due()
+        until = deadline if due is None else min(due, deadline)
+        poller.poll(max(0, int((until - time.monotonic()) * 1000) + 1))
+        self.scheduler.work()
+        self.adapter.read()
+
+    def _wait_for(self, met: Callable[[], bool], seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not met():
+            if time.monotonic() >= deadline:
+                return False
+            self._turn(deadline)
+        return True
+
+    def _ask(self, step: Step) -> Seen:
+        spec = step.spec["ask"]
+        if "reply" in step.spec:
+            self.scheduler.script = Script(step.spec["reply"])
+        before = len(self.scheduler.requests)
+        several = isinstance(spec, list)
+        commands = [self._command(one) for one in (spec if several else [spec])]
+        if "times" in step.spec:
+            answers = [self._exchange([commands[0]], step)[0] for _ in range(step.spec["times"])]
+        else:
+            answers = self._exchange(commands, step)
+        bodies = [
+            self._told(command, answer)
+            for command, answer in zip(commands * len(answers), answers, strict=False)
+        ]
+        requests = [one.describe() for one in self.scheduler.requests[before:]]
+        if several or "times" in step.spec:
+            body: dict[str, Any] = {"answers": bodies, "requests": requests}
+            body["published"] = [one.get("published") for one in bodies]
+        else:
+            body = {**bodies[0], "requests": requests}
+        seen = Seen(body, seconds=max(answer.seconds for answer in answers))
+        seen.sent = "; ".join(canonical(command) for command in commands)
+        if len(str(body)) > _SHOWN:
+            seen.shown = {"result": body.get("result"), "longer": len(str(body))}
+        return seen
+
+    def _command(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        command = {"do": spec["do"]}
+        if spec["do"] != "capabilities":
+            command["connection"] = spec.get("connection", "main")
+        if spec["do"] in _CONNECTED:
+            command["workflow"] = self.run.workflow
+        if spec["do"] == "request":
+            command["args"] = {}
+        return {**command, **expect.resolve(dict(spec), self.saved)}
+
+    def _exchange(self, commands: Sequence[Mapping[str, Any]], step: Step) -> list[Answer]:
+        numbers = []
+        subscribed = len(self.scheduler.subscriptions)
+        for command in commands:
+            self.trace.note("adapter", "→", self._clean(canonical(command).encode()).decode())
+            numbers.append(self.adapter.ask(command))
+        patience = self._patience(step, commands)
+        arrived = self._wait_for(
+            lambda: all(self.adapter.answer(number) for number in numbers), patience
+        )
+        if not arrived:
+            raise AdapterError(
+                f"no outcome in {patience:g} s: the client, or its adapter, waits for ever"
+                f"{self.adapter.last_words()}"
+            )
+        answers = [answer for n in numbers if (answer := self.adapter.answer(n)) is not None]
+        for answer in answers:
+            line = self._clean(canonical(dict(answer.body)).encode()).decode()
+            self.trace.note("adapter", "←", [line.encode()])
+        for command in commands:
+            if command["do"] in {"subscribe", "follow"}:
+                self._await_subscriptions(subscribed + len(command.get("topics", [""])), answers)
+        return answers
+
+    def _patience(self, step: Step, commands: Sequence[Mapping[str, Any]]) -> float:
+        bounds = step.spec.get("bound", {})
+        if bounds:
+            return float(max(bounds.values())) * _BEYOND_BOUND
+        if "within" in step.spec:
+            return float(step.spec["within"]) * self.scale
+        return max(float(c.get("timeout", DEFAULT)) for c in commands) + GRACE * self.scale
+
+    def _await_subscriptions(self, number: int, answers: Sequence[Answer]) -> None:
+        """What is published from now on must not be lost because the scheduler was too fast."""
+        if answers[0].result == "done":
+            self._wait_for(
+                lambda: len(self.scheduler.subscriptions) >= number, _SUBSCRIBED * self.scale
+            )
+
+    def _told(self, command: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+        """Return what an answer says, after a look at whether it can be true.
+
+        Raises:
+            Missing: it cannot.
+        """
+        told = {key: value for key, value in answer.body.items() if key != "id"}
+        told["seconds"] = round(answer.seconds, 3)
+        if "bytes" in told:
+            try:
+                raw = base64.b64decode(told["bytes"], validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise AdapterError(f"what the adapter gives as base64 is none: {error}") from None
+            told["size"] = len(raw)
+        if command["do"] == "request" and answer.result in {"data", "error"}:
+            self._verify_reply(told)
+        if command["do"] == "receive" and answer.result == "data":
+            told |= self._verify_publication(told)
+        if command["do"] == "store" and answer.result == "data":
+            told |= self.scheduler.truth.compare(base64.b64decode(told["bytes"]))
+        return told
+
+    def _verify_reply(self, told: Mapping[str, Any]) -> None:
+        if not self.scheduler.replies:
+            raise Missing(
+                f"the client reports {told['result']}, although the scheduler has sent no reply "
+                f"({len(self.scheduler.requests)} requests arrived)"
+            )
+        if told["result"] == "data":
+            value: Any = base64.b64decode(told["bytes"]) if "bytes" in told else told["data"]
+            if canonical(value) not in self.scheduler.values:
+                raise Missing(
+                    "the client reports data that is not what the scheduler has sent: "
+                    f"{canonical(told.get('data', told.get('bytes')))[:200]}"
+                )
+
+    def _verify_publication(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        if "topic" not in told or "bytes" not in told:
+            raise AdapterError("a publication has a topic and bytes")
+        payload = base64.b64decode(told["bytes"])
+        message = (told["topic"].encode(), payload)
+        if message not in self.scheduler.publications:
+            raise Missing(
+                f"the subscriber reports a publication that was never made: {told['topic']!r} "
+                f"with {len(payload)} bytes"
+            )
+        return {
+            "text": payload.decode("utf-8", "replace"),
+            "published": self.scheduler.publications.index(message),
+        }
+
+    def _publish(self, step: Step) -> Seen:
+        messages = [
+            frames
+            for item in step.spec["publish"]
+            for _ in range(item.get("times", 1))
+            for frames in publications(item, self.scheduler.truth)
+        ]
+        if "publish" not in self.scheduler.ports:
+            raise Missing("the scheduler does not run")
+        self.scheduler.publish(messages)
+        return Seen({"published": len(messages)})
+
+    def _truth(self, step: Step) -> Seen:
+        self.scheduler.truth = Truth.of(step.spec["truth"])
+        return Seen({"done": True})
+
+    def _script(self, step: Step) -> Seen:
+        self.scheduler.script = Script(step.spec["script"])
+        return Seen({"done": True})
+
+    def _control(self, step: Step) -> Seen:
+        action = step.spec["control"]
+        done = self._start() if action == "start" else getattr(self.scheduler, action)()
+        return Seen(self._remember(done))
+
+    def _put(self, step: Step) -> Seen:
+        spec = expect.resolve(dict(step.spec["put"]), self.saved)
+        path = self.scheduler.service / spec["file"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if spec.get("absent"):
+            path.unlink(missing_ok=True)
+        elif "fields" in spec:
+            fields = service.read_contact(path.parent) or self.scheduler.fields()
+            fields |= {name: value for name, value in spec["fields"].items() if value is not None}
+            for name in [name for name, value in spec["fields"].items() if value is None]:
+                fields.pop(name, None)
+            self.scheduler.write_contact(fields)
+        elif "key" in spec:
+            pair = self.scheduler.keys[spec["key"]]
+            public_only = not path.name.endswith("_secret") or spec.get("public_only")
+            pair = KeyPair(pair.public) if public_only else pair
+            path.write_text(certificate(pair), encoding="utf-8")
+        else:
+            path.write_bytes(b"".join(frames_of({k: spec[k] for k in spec if k != "file"})))
+        self.trace.note("scheduler", "·", f"wrote {spec['file']}")
+        return Seen({"done": True})
+
+    def _listen(self, step: Step) -> Seen:
+        greeting = b"".join(frames_of(step.spec["listen"])) if step.spec["listen"] else b""
+        listener = Listener.open(greeting)
+        self.scheduler.listeners[str(step.number)] = listener
+        return Seen({"port": str(listener.port)})
+
+    def _wait(self, step: Step) -> Seen:
+        self._wait_for(lambda: False, float(step.spec["wait"]))
+        return Seen({"done": True})
+
+    def _observe(self, step: Step) -> Seen:
+        subject = step.spec["observe"]
+        if subject == "contact":
+            return Seen(service.describe_contact(self.scheduler.service))
+        if subject == "scheduler":
+            return Seen(
+                {
+                    "requests": [one.describe() for one in self.scheduler.requests],
+                    "commands": [one.command for one in self.scheduler.requests],
+                    "subscriptions": list(self.scheduler.subscriptions),
+                    "connections": {
+                        name: events.count("accepted")
+                        for name, events in self.scheduler.events.items()
+                    },
+                    "admitted": {
+                        name: events.count("succeeded")
+                        for name, events in self.scheduler.events.items()
+                    },
+                }
+            )
+        if not self.adapter.heard:
+            return Seen(why="the adapter has said nothing in which a secret could be found")
+        return Seen({"leaks": self._leaks()})
+
+    def _leaks(self) -> list[str]:
+        """Return where the secret keys of the scenario turned up."""
+        told = {
+            "standard output": bytes(self.adapter.heard),
+            "a request": b"".join(f for one in self.scheduler.requests for f in one.frames),
+        }
+        for path in sorted(self.run.home.rglob("*")):
+            if path.is_file() and path.name not in _UNTOLD and not path.is_symlink():
+                name = "standard error" if path.name == "output" else str(path.relative_to(self.run.home))
+                told[name] = _content(path)
+        return [
+            f"a secret key is in {where}"
+            for where, content in told.items()
+            if any(secret in content for secret in self._secrets)
+        ]
+
+    def _finish(self, _step: Step) -> Seen:
+        return Seen(self.adapter.finish(_FINISH * self.scale))
+
+    def _clean(self, data: bytes) -> bytes:
+        for secret in self._secrets:
+            data = data.replace(secret, b"(a secret key)")
+        return data
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
