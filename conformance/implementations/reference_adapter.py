@@ -4,75 +4,78 @@ import asyncio
 import base64
 import json
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import wri_reference as wri
 
-CAPABILITIES = ["request", "protobuf", "async", "subscribe", "store"]
 OUTCOMES = {
     wri.RequestError: "error",
     wri.ClientTimeout: "timeout",
     wri.WorkflowStopped: "stopped",
     wri.ClientError: "client-error",
 }
-connections: dict[str, Any] = {}
+
+
+class Adapter:
+    """Carries out commands with the classes of the reference."""
+
+    capabilities = ("request", "protobuf", "async", "subscribe", "store")
+    client, subscriber = wri.WorkflowRuntimeClient, wri.WorkflowSubscriber
+    store = wri.WorkflowDataStore
+
+    def __init__(self) -> None:
+        self.connections: dict[str, Any] = {}
+
+    async def do(self, do: str, connection: str = "", **more: Any) -> dict[str, Any]:
+        """Return the answer to a command."""
+        peer: Any = self.connections.get(connection)
+        timeout = more.get("timeout")
+        answer: dict[str, Any] = {"result": "done"}
+        if do == "capabilities":
+            answer = {"result": do, "protocol": 1, "capabilities": self.capabilities}
+        elif do == "connect":
+            self.connections[connection] = self.client(more["workflow"], timeout=timeout)
+        elif do == "subscribe":
+            topics = [topic.encode() for topic in more["topics"]]
+            self.connections[connection] = self.subscriber(more["workflow"], topics=topics)
+        elif do == "follow":
+            self.connections[connection] = self.store(more["workflow"])
+        elif do == "close":
+            self.connections.pop(connection).close()
+        elif do == "request":
+            answer = data(await peer.async_request(more["command"], more["args"], timeout))
+        elif do == "receive":
+            answer = {"result": "timeout", "message": "nothing was published"}
+            if publication := await asyncio.to_thread(peer.receive, timeout):
+                answer = data(publication.payload, topic=publication.topic.decode())
+        elif do == "store":
+            answer = data((await asyncio.to_thread(peer.current, timeout)).snapshot_bytes())
+        else:
+            answer = {"result": "unsupported"}
+        return answer
+
+    async def answer(self, number: int, command: dict[str, Any]) -> None:
+        """Print the answer to a command."""
+        try:
+            result = await self.do(**command)
+        except tuple(OUTCOMES) as error:
+            kind = next(name for cls, name in OUTCOMES.items() if isinstance(error, cls))
+            result = {"result": kind, "message": str(error)}
+        print(json.dumps({"id": number, **result}), flush=True)
+
+    async def serve(self) -> None:
+        """Answer until the input ends; a failure that is no outcome ends the program."""
+        async with asyncio.TaskGroup() as tasks:
+            while line := await asyncio.to_thread(sys.stdin.readline):
+                command = json.loads(line)
+                tasks.create_task(self.answer(command.pop("id"), command))
 
 
 def data(value: Any, **more: str) -> dict[str, Any]:
-    """Return an answer with bytes or with a JSON value."""
-    if isinstance(value, bytes):
-        return {"result": "data", "bytes": base64.b64encode(value).decode(), **more}
-    return {"result": "data", "data": value}
-
-
-async def do(command: Mapping[str, Any]) -> dict[str, Any]:
-    """Carry out a command and return the answer to it."""
-    verb, name, timeout = command["do"], command.get("connection"), command.get("timeout")
-    if verb == "capabilities":
-        return {"result": "capabilities", "protocol": 1, "capabilities": CAPABILITIES}
-    if verb == "connect":
-        connections[name] = wri.WorkflowRuntimeClient(command["workflow"], timeout=timeout)
-    elif verb == "subscribe":
-        topics = [topic.encode() for topic in command["topics"]]
-        connections[name] = wri.WorkflowSubscriber(command["workflow"], topics=topics)
-    elif verb == "follow":
-        connections[name] = wri.WorkflowDataStore(command["workflow"])
-    elif verb == "close":
-        connections.pop(name).close()
-    elif verb == "request":
-        client = connections[name]
-        return data(await client.async_request(command["command"], command["args"], timeout))
-    elif verb == "receive":
-        publication = await asyncio.to_thread(connections[name].receive, timeout)
-        if publication is None:
-            return {"result": "timeout", "message": "nothing was published"}
-        return data(publication.payload, topic=publication.topic.decode())
-    elif verb == "store":
-        store = await asyncio.to_thread(connections[name].current, timeout)
-        return data(store.snapshot_bytes())
-    else:
-        return {"result": "unsupported"}
-    return {"result": "done"}
-
-
-async def answer(line: str) -> None:
-    """Answer one line."""
-    command = json.loads(line)
-    try:
-        result = await do(command)
-    except tuple(OUTCOMES) as error:
-        kind = next(name for cls, name in OUTCOMES.items() if isinstance(error, cls))
-        result = {"result": kind, "message": str(error)}
-    print(json.dumps({"id": command["id"], **result}), flush=True)
-
-
-async def main() -> None:
-    """Answer until the input ends."""
-    async with asyncio.TaskGroup() as tasks:
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            tasks.create_task(answer(line))
+    """Return the answer with a JSON value, or with bytes."""
+    text = base64.b64encode(value).decode() if isinstance(value, bytes) else None
+    return {"result": "data", **({"data": value} if text is None else {"bytes": text, **more})}
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(Adapter().serve())

@@ -1,4 +1,4 @@
-"""Wrong servers, each with one fault, which prove that every check of the suite can fail."""
+"""Wrong peers of all roles, each with one fault: every check of the suite can fail."""
 
 SUBJECTS = (
     "messages",
@@ -18,4 +18,7 @@ SUBJECTS = (
     "queries",
     "documents",
 )
-"""The modules with faults."""
+"""The modules with faults of servers and publishers."""
+
+PEERS = ("clients", "subscribers", "stores", "adapters")
+"""Those with faults of clients, subscribers, data stores and adapters."""

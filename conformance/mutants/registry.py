@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from mutants.peer import Mutant
 
 _Kind = TypeVar("_Kind", bound="type[Mutant]")
+_Peer = TypeVar("_Peer", bound=type)
 
 
 class Fault(NamedTuple):
@@ -38,5 +39,32 @@ def fault(name: str, breaks: list[str]) -> Callable[[_Kind], _Kind]:
     def register(server: _Kind) -> _Kind:
         add(name, server.__doc__ or "", breaks, server)
         return server
+
+    return register
+
+
+class AdapterFault(NamedTuple):
+    """One thing that is wrong with a client or subscriber, or with the adapter of one."""
+
+    name: str
+    about: str
+    breaks: tuple[str, ...]
+    peer: type
+
+
+ADAPTER_FAULTS: dict[str, AdapterFault] = {}
+
+
+def adapter_fault(name: str, breaks: list[str]) -> Callable[[_Peer], _Peer]:
+    """Make a class a mutant of the client, subscriber, data store or adapter that it derives from.
+
+    Its docstring says what is wrong. `breaks` is as that of `fault`.
+    """
+
+    def register(peer: _Peer) -> _Peer:
+        if name in FAULTS or name in ADAPTER_FAULTS or not peer.__doc__:
+            raise ValueError(f"the fault {name} is there already, or says nothing of itself")
+        ADAPTER_FAULTS[name] = AdapterFault(name, peer.__doc__, tuple(breaks), peer)
+        return peer
 
     return register

@@ -3,6 +3,7 @@
 `schemas/adapter.json` and `conformance/ADAPTERS.md` describe what is said.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -53,8 +54,8 @@ def parse(line: bytes) -> dict[str, Any]:
         raise AdapterError(f"the adapter printed what is not UTF-8: {shown}") from None
     except (ValueError, RecursionError):
         raise AdapterError(
-            f"the adapter printed a line that is not JSON: {shown} (standard output is for answers; "
-            "what is for people goes to standard error)"
+            f"the adapter printed a line that is not JSON: {shown} (standard output is for "
+            "answers; what is for people goes to standard error)"
         ) from None
     errors = list(schemas.named("adapter.json#/$defs/answer").iter_errors(answer))
     if errors:
@@ -80,7 +81,12 @@ class Adapter:
 
     @classmethod
     def start(
-        cls, name: str, command: Sequence[str], home: Path, environment: Mapping[str, str], path: Path
+        cls,
+        name: str,
+        command: Sequence[str],
+        home: Path,
+        environment: Mapping[str, str],
+        path: Path,
     ) -> "Adapter":
         """Start the adapter that the manifest `path` names, in `home`.
 
@@ -186,7 +192,11 @@ class Adapter:
     def last_words(self) -> str:
         """Return the last lines that it printed on standard error, as they go into a message."""
         lines = self.log().decode("utf-8", "replace").strip().splitlines()[-_LAST_WORDS:]
-        return "".join(["; the last that it printed:", *(f"\n    | {l}" for l in lines)]) if lines else ""
+        return (
+            "".join(["; the last that it printed:", *(f"\n    | {line}" for line in lines)])
+            if lines
+            else ""
+        )
 
     def log(self) -> bytes:
         """Return all that it printed on standard error."""
@@ -199,10 +209,8 @@ class Adapter:
         """Close its standard input and wait for its end: `{exited, status, seconds}`."""
         began = time.monotonic()
         assert self._process.stdin is not None
-        try:
+        with contextlib.suppress(OSError):  # it has ended already
             self._process.stdin.close()
-        except OSError:
-            pass  # it has ended already
         try:
             status: int | None = self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -219,7 +227,5 @@ class Adapter:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(OSError):  # what it had not read
                     pipe.close()
-                except OSError:
-                    pass  # what it had not read

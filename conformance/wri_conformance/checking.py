@@ -49,9 +49,7 @@ def fatal(findings: Sequence[Finding]) -> str:
     return f"the adapter cannot be used: {found[0].what}: {found[0].wrong}" if found else ""
 
 
-def check(
-    manifest: Manifest, role: str, workshop: Workshop, path: Path | None
-) -> list[Finding]:
+def check(manifest: Manifest, role: str, workshop: Workshop, path: Path | None) -> list[Finding]:
     """Return all that was looked at, up to the first mistake after which nothing would help.
 
     Args:
@@ -143,9 +141,11 @@ def _talks(role: str, claims: set[str]) -> Iterator[tuple[str, _Check]]:
 def _capabilities(talk: _Talk, claims: set[str]) -> None:
     answer = talk.ask({"do": "capabilities"})
     talk.expect(answer, "capabilities")
-    mine = {"request", "protobuf", "async"} if talk.cast.scenario.role == "client" else {
-        "subscribe", "store"
-    }
+    mine = (
+        {"request", "protobuf", "async"}
+        if talk.cast.scenario.role == "client"
+        else {"subscribe", "store"}
+    )
     if lacking := sorted((claims & mine) - set(answer["capabilities"])):
         raise _Wrong(
             f"the manifest claims {', '.join(lacking)}, the adapter says "

@@ -94,10 +94,8 @@ class Counterpart:
 
     def unfit(self, step: Step, seen: Seen) -> str:
         """Return why what a step observed does not do as preparation; nothing if it does."""
-        if step.action == "ask" and "result" in seen.body:
-            if seen.body["result"] not in {"done", "data"}:
-                return f"{seen.body['result']}: {seen.body.get('message', '')}".rstrip(": ")
-        return ""
+        bad = step.action == "ask" and seen.body.get("result", "done") not in {"done", "data"}
+        return f"{seen.body['result']}: {seen.body.get('message', '')}" if bad else ""
 
     # -- doing
 
@@ -355,7 +353,11 @@ class Counterpart:
         }
         for path in sorted(self.run.home.rglob("*")):
             if path.is_file() and path.name not in _UNTOLD and not path.is_symlink():
-                name = "standard error" if path.name == "output" else str(path.relative_to(self.run.home))
+                name = (
+                    "standard error"
+                    if path.name == "output"
+                    else str(path.relative_to(self.run.home))
+                )
                 told[name] = _content(path)
         return [
             f"a secret key is in {where}"

@@ -109,7 +109,9 @@ def load(path: Path, specification: Specification) -> Manifest:
         files=environment.get("files", {}),
         capabilities=tuple(claimed),
         adapters={
-            role: tuple(roles[role]["adapter"]) for role in ("client", "subscriber") if role in roles
+            role: tuple(roles[role]["adapter"])
+            for role in ("client", "subscriber")
+            if role in roles
         },
         start={state: tuple(command) for state, command in server.get("start", {}).items()},
         ready=float(server.get("ready", 20)),

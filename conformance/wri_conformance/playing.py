@@ -100,9 +100,7 @@ def _cause(step: Step, seen: Seen, judge: Judge, cast: Cast) -> str:
     return f"{step.name}: {why}" if why else ""
 
 
-def eventually(
-    step: Step, judge: Judge, action: Callable[[Step], Seen], scale: float
-) -> Seen:
+def eventually(step: Step, judge: Judge, action: Callable[[Step], Seen], scale: float) -> Seen:
     """Do it again until all that a step asks for holds, or its time is over."""
     began = time.monotonic()
     deadline = began + step.spec["eventually"] * scale

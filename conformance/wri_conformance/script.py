@@ -167,20 +167,18 @@ def refusal(command: str) -> dict[str, Any]:
 
 def body(reply: Mapping[str, Any], request: Request, truth: Truth) -> list[bytes]:
     """Return the frames of a reply."""
-    if "echo" in reply:
-        document = request.document
-        args = document.get("args") if isinstance(document, Mapping) else None
-        return [json.dumps({"data": args, "cylc_version": VERSION}).encode()]
-    if "data" in reply:
-        return [json.dumps({"data": reply["data"], "cylc_version": VERSION}).encode()]
-    if "error" in reply:
-        error = {"message": reply["error"]}
-        return [json.dumps({"error": error, "cylc_version": VERSION}).encode()]
+    document = request.document
+    args = document.get("args") if isinstance(document, Mapping) else None
+    response: dict[str, Any] = {}
+    if "echo" in reply or "data" in reply:
+        response = {"data": args if "echo" in reply else reply["data"]}
+    elif "error" in reply:
+        response = {"error": {"message": reply["error"]}}
+    if response:
+        return [json.dumps({**response, "cylc_version": VERSION}).encode()]
     if "snapshot" in reply:
         return [truth.snapshot()]
     if "elements" in reply:
-        document = request.document
-        args = document.get("args") if isinstance(document, Mapping) else None
         topic = args.get("element_type") if isinstance(args, Mapping) else None
         return [truth.elements(topic)] if topic in truth.store.elements else []
     if "message" in reply:

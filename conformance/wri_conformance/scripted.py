@@ -132,7 +132,7 @@ class Scripted:
         self._zap.bind("inproc://zeromq.zap.01")
         # A process of the scheduler's own, that can die while the suite lives on.
         self._process = subprocess.Popen(
-            ["sleep", "86400"],  # noqa: S607 - found in PATH, as the adapter will see it
+            ["sleep", "86400"],
             env={"PATH": os.environ.get("PATH", ""), processes.TOKEN: self.token},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -45,14 +45,14 @@ class Truth:
 
     def elements(self, topic: str) -> bytes:
         """Return what `pb_data_elements` answers now: all elements as `added`."""
-        delta = MESSAGES[topic]()
+        delta: Any = MESSAGES[topic]()
         if topic == "workflow":
             delta.added.CopyFrom(self.store.workflow)
         else:
             delta.added.extend(self.store.elements[topic].values())
             delta.checksum = self.store.checksum(topic)
         delta.time = self.time
-        return delta.SerializeToString()
+        return bytes(delta.SerializeToString())
 
     def change(self, spec: Mapping[str, Any]) -> list[list[bytes]]:
         """Carry out a `delta` of a `publish` step; return the publications, `all` last.

@@ -18,10 +18,12 @@ from wri_conformance.verdict import Verdict
 CONFORMANCE = Path(__file__).parents[2] / "conformance"
 sys.path.insert(0, str(CONFORMANCE))
 
-from mutants import SUBJECTS  # noqa: E402
-from mutants.registry import FAULTS, Fault  # noqa: E402
+sys.path.insert(1, str(CONFORMANCE / "implementations"))
 
-for _subject in SUBJECTS:
+from mutants import PEERS, SUBJECTS  # noqa: E402
+from mutants.registry import ADAPTER_FAULTS, FAULTS, AdapterFault, Fault  # noqa: E402
+
+for _subject in (*SUBJECTS, *PEERS):
     importlib.import_module(f"mutants.{_subject}")
 
 SCALE = 0.2  # of all waiting, for most of which a mutant is the reason
@@ -35,11 +37,22 @@ CONTROLS = {  # servers without a fault, and the scenarios that concern what is 
 }
 
 
+EVERY: dict[str, Fault | AdapterFault] = {**FAULTS, **ADAPTER_FAULTS}
+
+
 def _manifest(name: str) -> Manifest:
+    if name in ADAPTER_FAULTS:
+        return _adapted(name)
     command = ("{python}", str(CONFORMANCE / "mutants" / "serve.py"), "--fault", name, "{workflow}")
     reference = manifest.load(manifest.find("reference"), SPECIFICATION)
     start = {"running": command, "paused": (*command, "--pause")}
     return attrs.evolve(reference, name=name, start=start, ready=30.0, end=15.0)
+
+
+def _adapted(name: str) -> Manifest:
+    command = ("{python}", str(CONFORMANCE / "mutants" / "adapt.py"), "--fault", name)
+    reference = manifest.load(manifest.find("reference"), SPECIFICATION)
+    return attrs.evolve(reference, name=name, adapters=dict.fromkeys(reference.adapters, command))
 
 
 def _base(one: Scenario) -> str:
@@ -57,7 +70,7 @@ def _broken(one: Scenario, patterns: Sequence[str]) -> set[str]:
     }
 
 
-def _scenarios(fault: Fault) -> Iterator[Scenario]:
+def _scenarios(fault: Fault | AdapterFault) -> Iterator[Scenario]:
     """Yield those that a fault breaks; of a matrix the first case for each pattern and check."""
     seen: set[tuple[str, str]] = set()
     for one in SCENARIOS:
@@ -77,9 +90,9 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     assert not survivors
 
 
-@pytest.mark.parametrize("stage", FAULTS, indirect=True)
+@pytest.mark.parametrize("stage", EVERY, indirect=True)
 def test_breaks_what_it_declares_and_nothing_else(stage: Stage) -> None:
-    fault = FAULTS[stage.manifest.name]
+    fault = EVERY[stage.manifest.name]
     declared = KnownFailure(match=fault.breaks, reason="")
     wrong = []
     for one in _scenarios(fault):
@@ -104,14 +117,14 @@ def test_without_a_fault_a_peer_breaks_nothing(stage: Stage) -> None:
 
 
 def test_each_pattern_matches_a_check() -> None:
-    for fault in FAULTS.values():
+    for fault in EVERY.values():
         for pattern in fault.breaks:
             assert any(_broken(one, [pattern]) for one in SCENARIOS), f"{fault.name}: {pattern}"
 
 
 def test_each_check_is_broken_by_a_fault() -> None:
     every = {id_ for one in SCENARIOS for id_ in _broken(one, ["*"])}
-    for fault in FAULTS.values():
+    for fault in EVERY.values():
         for one in _scenarios(fault):
             every -= _broken(one, fault.breaks)
     assert not every, "\n".join(sorted(every))

@@ -1,0 +1,48 @@
+"""Runs the adapter of one mutant of a client or subscriber: `python adapt.py --fault NAME`."""
+
+import argparse
+import asyncio
+import importlib
+import sys
+from pathlib import Path
+
+_CONFORMANCE = Path(__file__).resolve().parent.parent
+sys.path[0] = str(_CONFORMANCE)  # the directory of this package
+sys.path.insert(1, str(_CONFORMANCE / "implementations"))
+
+from reference_adapter import Adapter  # noqa: E402
+
+from mutants import PEERS  # noqa: E402
+from mutants.registry import ADAPTER_FAULTS  # noqa: E402
+
+SEAMS = {
+    "WorkflowRuntimeClient": "client",
+    "WorkflowSubscriber": "subscriber",
+    "WorkflowDataStore": "store",
+}
+
+
+def adapter(peer: type) -> Adapter:
+    """Return an adapter of a client, subscriber or data store, or an adapter as it is."""
+    if issubclass(peer, Adapter):
+        return peer()
+    seam = next(SEAMS[base.__name__] for base in peer.__mro__ if base.__name__ in SEAMS)
+    mutant: Adapter = type("Mutant", (Adapter,), {seam: peer})()
+    return mutant
+
+
+def main() -> None:
+    """Adapt until the input ends, with the fault that is asked for."""
+    for subject in PEERS:
+        importlib.import_module(f"mutants.{subject}")
+    parser = argparse.ArgumentParser(
+        description="A client and a subscriber, one of them with a fault.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(f"{name}\n    {one.about}" for name, one in ADAPTER_FAULTS.items()),
+    )
+    parser.add_argument("--fault", required=True, choices=ADAPTER_FAULTS, metavar="NAME")
+    asyncio.run(adapter(ADAPTER_FAULTS[parser.parse_args().fault].peer).serve())
+
+
+if __name__ == "__main__":
+    main()

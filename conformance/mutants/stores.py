@@ -1,0 +1,1 @@
+"""Faults of the data stores that subscribers keep."""

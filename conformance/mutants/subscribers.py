@@ -1,0 +1,1 @@
+"""Faults of subscribers: what they hand on."""
