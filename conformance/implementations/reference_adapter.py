@@ -17,20 +17,17 @@ OUTCOMES = {
 
 
 class Adapter:
-    """Carries out commands with the classes of the reference."""
-
     capabilities = ("request", "protobuf", "async", "subscribe", "store")
     client, subscriber = wri.WorkflowRuntimeClient, wri.WorkflowSubscriber
     store = wri.WorkflowDataStore
 
     def __init__(self) -> None:
-        self.connections: dict[str, Any] = {}
+        self.connections: Any = {}
 
-    async def do(self, do: str, connection: str = "", **more: Any) -> dict[str, Any]:
+    async def do(self, do: str, connection: str = "", **more: Any) -> Any:
         """Return the answer to a command."""
-        peer: Any = self.connections.get(connection)
-        timeout = more.get("timeout")
-        answer: dict[str, Any] = {"result": "done"}
+        peer, timeout = self.connections.get(connection), more.get("timeout")
+        answer: Any = {"result": "done"}
         if do == "capabilities":
             answer = {"result": do, "protocol": 1, "capabilities": self.capabilities}
         elif do == "connect":
@@ -54,27 +51,29 @@ class Adapter:
             answer = {"result": "unsupported"}
         return answer
 
-    async def answer(self, number: int, command: dict[str, Any]) -> None:
-        """Print the answer to a command."""
+    async def answer(self, id: int, **command: Any) -> None:  # noqa: A002
         try:
             result = await self.do(**command)
         except tuple(OUTCOMES) as error:
             kind = next(name for cls, name in OUTCOMES.items() if isinstance(error, cls))
             result = {"result": kind, "message": str(error)}
-        print(json.dumps({"id": number, **result}), flush=True)
+        print(json.dumps({"id": id, **result}), flush=True)
 
     async def serve(self) -> None:
         """Answer until the input ends; a failure that is no outcome ends the program."""
+        lines = asyncio.StreamReader(limit=1 << 26)
+        protocol = asyncio.StreamReaderProtocol(lines)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
         async with asyncio.TaskGroup() as tasks:
-            while line := await asyncio.to_thread(sys.stdin.readline):
-                command = json.loads(line)
-                tasks.create_task(self.answer(command.pop("id"), command))
+            while line := await lines.readline():
+                tasks.create_task(self.answer(**json.loads(line)))
 
 
 def data(value: Any, **more: str) -> dict[str, Any]:
     """Return the answer with a JSON value, or with bytes."""
-    text = base64.b64encode(value).decode() if isinstance(value, bytes) else None
-    return {"result": "data", **({"data": value} if text is None else {"bytes": text, **more})}
+    if isinstance(value, bytes):
+        return {"result": "data", "bytes": base64.b64encode(value).decode(), **more}
+    return {"result": "data", "data": value}
 
 
 if __name__ == "__main__":

@@ -168,11 +168,9 @@ def _data(talk: _Talk, _claims: set[str]) -> None:
     request = {"do": "request", "command": "api", "args": nonce}
     answer = talk.ask(request, reply={"echo": True})
     if not answer["requests"]:
-        connected = talk.do({"observe": "scheduler"})["connections"]["request"]
-        came = "it connected and asked nothing" if connected else "nothing ever connected"
         raise _Wrong(
             f"the result is {answer['result']} ({answer.get('message', '')}), while no request "
-            f"came to the scheduler: {came}"
+            f"came to the scheduler: {talk.cast.traffic()}"
         )
     talk.expect(answer, "data")
     if answer.get("data") != nonce:

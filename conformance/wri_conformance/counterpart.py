@@ -37,6 +37,7 @@ _SUBSCRIBED = 2.0  # seconds for subscriptions to arrive at the scheduler, if an
 _FINISH = 15.0  # seconds after the end of its input in which an adapter has to end
 _SHOWN = 4096  # a longer answer would drown a report
 _UNTOLD = ("server.key_secret", "client.key_secret")  # files that have secrets rightly
+_REFUSALS = {"error", "timeout", "stopped", "client-error", "unsupported"}
 _CONNECTED = {"connect", "subscribe", "follow"}
 
 
@@ -94,7 +95,7 @@ class Counterpart:
 
     def unfit(self, step: Step, seen: Seen) -> str:
         """Return why what a step observed does not do as preparation; nothing if it does."""
-        bad = step.action == "ask" and seen.body.get("result", "done") not in {"done", "data"}
+        bad = step.action == "ask" and seen.body.get("result") in _REFUSALS
         return f"{seen.body['result']}: {seen.body.get('message', '')}" if bad else ""
 
     # -- doing
@@ -238,8 +239,8 @@ class Counterpart:
     def _verify_reply(self, told: Mapping[str, Any]) -> None:
         if not self.scheduler.replies:
             raise Missing(
-                f"the client reports {told['result']}, although the scheduler has sent no reply "
-                f"({len(self.scheduler.requests)} requests arrived)"
+                f"the client reports {told['result']}, although the scheduler has sent no reply: "
+                f"{self.traffic()}"
             )
         if told["result"] == "data":
             value: Any = base64.b64decode(told["bytes"]) if "bytes" in told else told["data"]
@@ -248,6 +249,13 @@ class Counterpart:
                     "the client reports data that is not what the scheduler has sent: "
                     f"{canonical(told.get('data', told.get('bytes')))[:200]}"
                 )
+
+    def traffic(self) -> str:
+        """Return, in words, what came to the request port."""
+        if self.scheduler.requests:
+            return f"{len(self.scheduler.requests)} requests came"
+        connected = "accepted" in self.scheduler.events["request"]
+        return "it connected and asked nothing" if connected else "nothing ever connected"
 
     def _verify_publication(self, told: Mapping[str, Any]) -> dict[str, Any]:
         if "topic" not in told or "bytes" not in told:
