@@ -231,7 +231,7 @@ def _why_unchecked(requirement: Requirement) -> str:
         return f"unobserved: {requirement.unobserved}"
     if requirement.severity == "information":
         return "allows, and requires nothing"
-    return f"binds {', '.join(requirement.roles)}, which this revision of the suite does not test"
+    return "no scenario cites it"
 
 
 @_told("wri show")

@@ -17,10 +17,12 @@ steps:
 """
 
 
-def test_the_first_example_is_a_scenario(tmp_path: Path) -> None:
-    first, *_ = re.findall(r"```yaml\n(title.*?)```", GUIDE, re.DOTALL)
-    (tmp_path / "case.yaml").write_text(first, encoding="utf-8")
-    assert scenario.load_all(tmp_path, load())
+def test_the_examples_of_scenarios_are_scenarios(tmp_path: Path) -> None:
+    examples = re.findall(r"```yaml\n(title.*?)```", GUIDE, re.DOTALL)
+    for number, example in enumerate(examples):
+        (tmp_path / f"case{number}.yaml").write_text(example, encoding="utf-8")
+    loaded = scenario.load_all(tmp_path, load())
+    assert [case.role for case in loaded] == ["server", "client"]
 
 
 def test_the_examples_of_steps_are_steps(tmp_path: Path) -> None:
