@@ -135,6 +135,9 @@ def _fix(error: ValidationError) -> str:  # noqa: PLR0911 - a table in disguise
     if error.validator == "required":
         missing = [key for key in wanted if key not in instance]
         return f"add {', '.join(missing)}"
+    if error.validator == "dependentRequired":
+        needed = {name for key in wanted if key in instance for name in wanted[key]}
+        return f"add {', '.join(sorted(needed - set(instance)))}"
     if error.validator == "enum":
         return f"use one of {', '.join(map(str, wanted))}"
     if error.validator == "type" and wanted == "string" and isinstance(instance, int | float):

@@ -228,6 +228,7 @@ def _verify_steps(path: Path, steps: list[Any], server: str, specification: Spec
         place: list[str | int] = ["steps", number]
         _verify_expectations(path, step, place, seen, specification)
         _verify_query(path, step, place)
+        _verify_messages(path, step, place)
         if server == "shared" and _disturbs(step):
             raise _mistake(
                 path,
@@ -307,6 +308,19 @@ def _verify_query(path: Path, step: Mapping[str, Any], place: list[str | int]) -
             "declare it after the name of the operation, or leave it out",
             [*here, "variables"],
         )
+
+
+def _verify_messages(path: Path, step: Mapping[str, Any], place: list[str | int]) -> None:
+    """Verify that what stands for messages of the data store can be made into them."""
+    if not {"truth", "publish", "reply", "script"} & set(step):
+        return
+    from wri_conformance import truth  # noqa: PLC0415 - a tenth of a second that few need
+
+    try:
+        for kind, value in truth.messages_in(step):
+            truth.message(kind, value)
+    except ValueError as error:
+        raise _mistake(path, str(error), "see proto/wri_proto/v1/data_store.proto", place) from None
 
 
 def referred(step: Mapping[str, Any]) -> set[str]:

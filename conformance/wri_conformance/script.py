@@ -7,6 +7,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from wri_conformance.bodies import frames_of
+from wri_conformance.deltas import MESSAGES
 from wri_conformance.truth import Truth, message
 
 VERSION: Final = "8.5.4"
@@ -180,7 +181,7 @@ def body(reply: Mapping[str, Any], request: Request, truth: Truth) -> list[bytes
         return [truth.snapshot()]
     if "elements" in reply:
         topic = args.get("element_type") if isinstance(args, Mapping) else None
-        return [truth.elements(topic)] if topic in truth.store.elements else []
+        return [truth.elements(topic)] if topic in MESSAGES else []
     if "message" in reply:
         return [message(reply["message"], reply.get("value", {})).SerializeToString()]
     return frames_of(reply)

@@ -1,6 +1,6 @@
 """The data store of the scripted scheduler: what a subscriber's should be equal to. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -21,6 +21,25 @@ def message(kind: str, value: Mapping[str, Any]) -> Any:
         return json_format.ParseDict(dict(value), getattr(pb, kind)())
     except (AttributeError, json_format.ParseError) as error:
         raise ValueError(f"{kind}: {error}") from None
+
+
+def messages_in(node: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the messages, by name and value, that a step of a scenario has at any depth."""
+    if isinstance(node, list):
+        for item in node:
+            yield from messages_in(item)
+    elif isinstance(node, Mapping):
+        if isinstance(node.get("truth"), Mapping):
+            yield "PbEntireWorkflow", node["truth"]
+        if isinstance(node.get("message"), str):
+            yield node["message"], node.get("value", {})
+        if isinstance(node.get("delta"), Mapping):
+            for topic, value in node["delta"].items():
+                yield MESSAGES[topic].DESCRIPTOR.name, value
+        for key in ("publish", "reply", "script"):
+            yield from messages_in(node.get(key))
+        for replies in node.get("by_command", {}).values():
+            yield from messages_in(replies)
 
 
 @define

@@ -43,6 +43,21 @@ steps:
       WRI-DELTA-1: {required: [equal]}
   - same: {left: before/workflow, right: told/data/workflows, fields: [id]}
 """
+ADAPTED = """\
+title: A subscriber keeps a data store
+role: subscriber
+needs: [subscribe, store]
+steps:
+  - truth: {workflow: {id: "~u/w"}}
+  - ask: {do: follow}
+    reply: {snapshot: true}
+  - publish:
+      - {delta: {task_proxies: {added: [{id: "~u/w//1/a"}]}}}
+  - step: shown
+    ask: {do: store, timeout: 1}
+    expect:
+      WRI-DELTA-14: {required: [equal]}
+"""
 MANIFEST = """\
 name: my-server
 version: "1"
@@ -82,6 +97,9 @@ def test_the_texts_of_these_tests_are_valid(tmp_path: Path) -> None:
     (tmp_path / "case.yaml").write_text(STEPS)
     (case,) = scenario.load_all(tmp_path, load())
     assert [check.id for check in case.checks] == ["case::replayed::WRI-DELTA-1"]
+    (tmp_path / "case.yaml").write_text(ADAPTED)
+    (case,) = scenario.load_all(tmp_path, load())
+    assert [check.id for check in case.checks] == ["case::shown::WRI-DELTA-14"]
     (tmp_path / "manifest.yaml").write_text(MANIFEST)
     assert manifest.load(tmp_path / "manifest.yaml", load()).capabilities == ("core",)
 
@@ -160,6 +178,39 @@ def test_a_mistake_in_a_step_about_the_workflow(
 @pytest.mark.parametrize(
     ("before", "after", "line", "words"),
     [
+        ("do: store", "do: stoer", 11, ["stoer", "store"]),
+        ("do: store", "do: store, comand: x", 11, ["comand"]),
+        (
+            "- ask: {do: follow}\n    reply:",
+            "- describe: true\n  - script:",
+            6,
+            ["subscriber", "ask"],
+        ),
+        ("role: subscriber", "role: server", 5, ["truth", "server", "request"]),
+        ("ask: {do: follow}", "connect: {}", 6, ["reply", "add ask"]),
+        ('{id: "~u/w"}', '{di: "~u/w"}', 5, ["PbEntireWorkflow", "di", "data_store.proto"]),
+        ("added: [{id:", "added: [{di:", 8, ["TPDeltas", "di"]),
+        ("{delta: {task_proxies:", "{delta: {task:", 9, ["task"]),
+        ("snapshot: true", "message: PbNope", 6, ["PbNope"]),
+        ("snapshot: true", "snapshot: true, data: 1", 7, []),
+        ("    ask: {do: store, timeout: 1}\n", "", 10, []),
+        ("ask: {do: follow}", "put: {file: contact}", 6, []),
+    ],
+)
+def test_a_mistake_in_a_scenario_with_an_adapter(
+    tmp_path: Path, before: str, after: str, line: int, words: list[str]
+) -> None:
+    assert before in ADAPTED
+    mistake = scenario_mistake(tmp_path, ADAPTED.replace(before, after, 1))
+    assert mistake.line == line, str(mistake)
+    assert mistake.fix
+    for word in words:
+        assert word in str(mistake)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "words"),
+    [
         ("name: my-server", "nmae: my-server", 1, ["nmae", "name"]),
         ("name: my-server", "name: My Server", 1, ["My Server"]),
         ("capabilities: [core]", "capabilities: [cor]", 5, ["cor", "core"]),
@@ -172,6 +223,16 @@ def test_a_mistake_in_a_step_about_the_workflow(
         ("roles:", "environment: {files: {x: 1}}\nroles:", 3, ["quotes"]),
         ("{workflow}", "{bni}", 4, ["bni", "{bin}"]),
         ("server/x::y::WRI-ERR-1", "server/x", 9, ["server/x"]),
+        ("capabilities: [core]", "capabilities: [request]", 5, ["request", "role server"]),
+        ("  server:", "  client: {capabilities: [async], adapter: [x]}\n  server:", 4, ["needs"]),
+        ("  server:", "  client: {capabilities: [request]}\n  server:", 4, ["adapter"]),
+        (
+            "  server:",
+            "  client: {capabilities: [request], adapter: ['{x}']}\n  server:",
+            4,
+            ["{x}"],
+        ),
+        ("  server:", "  publisher:", 3, ["add server"]),
         ("it is what it is", "it is what it is\n    expires: 2026-02-30", 11, ["2026-02-30"]),
     ],
 )

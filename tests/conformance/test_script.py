@@ -1,0 +1,180 @@
+"""What the scripted scheduler does about requests, and what it knows of its data store."""
+
+import json
+from typing import Any
+
+import pytest
+
+from wri_conformance.deltas import Store
+from wri_conformance.script import Request, Response, Script, publications
+from wri_conformance.truth import Truth, message
+from wri_proto.v1 import data_store_pb2 as pb
+
+TRUTH = {
+    "workflow": {"id": "~u/w", "stamp": "~u/w@1", "lastUpdated": 1},
+    "taskProxies": [{"id": "~u/w//1/foo", "stamp": "a@1", "state": "waiting"}],
+}
+
+
+def request(command: str = "api", number: int = 1, **args: Any) -> Request:
+    body = json.dumps({"command": command, "args": args}).encode()
+    return Request(number, (str(number).encode(), b""), (body,))
+
+
+def sent(response: Response) -> list[Any]:
+    return [json.loads(one.frames[0]) for one in response.sendings]
+
+
+def test_without_a_script_a_request_is_refused() -> None:
+    (reply,) = sent(Script().respond(request("stop"), Truth()))
+    assert "no reply to 'stop'" in reply["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "response"),
+    [
+        ({"data": None}, {"data": None, "cylc_version": "8.5.4"}),
+        ({"error": "no"}, {"error": {"message": "no"}, "cylc_version": "8.5.4"}),
+        ({"echo": True}, {"data": {"a": 1}, "cylc_version": "8.5.4"}),
+        ({"json": [1]}, [1]),
+    ],
+)
+def test_a_reply_goes_where_the_request_came_from(spec: Any, response: Any) -> None:
+    done = Script(spec).respond(request(a=1), Truth())
+    assert sent(done) == [response]
+    assert done.sendings[0].route == (b"1", b"")
+
+
+def test_nothing_is_no_reply() -> None:
+    assert Script("nothing").respond(request(), Truth()) == Response()
+
+
+def test_replies_are_used_in_turn_and_the_last_one_stays() -> None:
+    script = Script([{"data": 1}, {"data": 2}])
+    assert [sent(script.respond(request(), Truth()))[0]["data"] for _ in range(3)] == [1, 2, 2]
+
+
+def test_endpoints_have_replies_and_turns_of_their_own() -> None:
+    script = Script({"by_command": {"a": [{"data": 1}, {"data": 2}], "*": {"data": 3}}})
+    replies = [sent(script.respond(request(c), Truth()))[0]["data"] for c in "abab"]
+    assert replies == [1, 3, 2, 3]
+
+
+def test_a_reply_comes_later_and_several_times() -> None:
+    done = Script({"data": 1, "after": 2, "times": 3}).respond(request(), Truth())
+    assert [one.after for one in done.sendings] == [2.0, 2.0, 2.0]
+
+
+def test_replies_are_held_back_until_enough_requests_came_and_turned_round() -> None:
+    script = Script({"echo": True, "gather": 2})
+    assert script.respond(request(number=1, n=1), Truth()) == Response()
+    assert script.holds
+    done = script.respond(request(number=2, n=2), Truth())
+    assert [(one.route[0], json.loads(one.frames[0])["data"]["n"]) for one in done.sendings] == [
+        (b"2", 2),
+        (b"1", 1),
+    ]
+    assert not script.holds
+
+
+def test_what_is_held_back_is_answered_in_the_end() -> None:
+    script = Script({"echo": True, "gather": 2})
+    script.respond(request(n=1), Truth())
+    (one,) = script.give_up(Truth())
+    assert json.loads(one.frames[0])["data"] == {"n": 1}
+    assert not script.holds
+
+
+def test_a_request_is_described() -> None:
+    assert request(a=1).describe() == {
+        "frames": 1,
+        "utf8": True,
+        "bom": False,
+        "is_json": True,
+        "repeated_names": [],
+        "json": {"command": "api", "args": {"a": 1}},
+    }
+    for body, utf8, bom in ((b"\xff", False, False), (b"\xef\xbb\xbf{}", True, True)):
+        seen = Request(1, (), (body,)).describe()
+        assert (seen["utf8"], seen["bom"], seen["is_json"]) == (utf8, bom, False)
+    twice = Request(1, (), (b'{"a": 1, "a": 2}', b"")).describe()
+    assert twice["repeated_names"] == ["a"]
+    assert twice["frames"] == 2
+    assert Request(1, (), ()).describe()["is_json"] is False
+
+
+def test_the_snapshot_is_the_truth() -> None:
+    truth = Truth.of(TRUTH)
+    (frame,) = Script({"snapshot": True}).respond(request(), truth).sendings[0].frames
+    assert truth.compare(frame) == {"equal": True, "differences": []}
+    whole = pb.PbEntireWorkflow.FromString(frame)
+    assert [one.state for one in whole.task_proxies] == ["waiting"]
+
+
+def test_a_delta_changes_the_truth_and_is_published_by_type_and_as_all() -> None:
+    truth = Truth.of(TRUTH)
+    before = truth.snapshot()
+    delta = {
+        "task_proxies": {"updated": [{"id": "~u/w//1/foo", "stamp": "a@2", "state": "running"}]}
+    }
+    (topic, payload), (everything, whole) = publications({"delta": delta}, truth)
+    assert (topic, everything) == (b"task_proxies", b"all")
+    part = pb.TPDeltas.FromString(payload)
+    assert pb.AllDeltas.FromString(whole).task_proxies == part
+    assert part.time == 2.0
+    assert part.checksum == truth.store.checksum("task_proxies")
+    assert not truth.compare(before)["equal"]
+    told = truth.compare(before)["differences"]
+    assert told == [
+        "task_proxies ~u/w//1/foo: stamp: 'a@1' instead of 'a@2'",
+        "task_proxies ~u/w//1/foo: state: 'waiting' instead of 'running'",
+    ]
+
+
+def test_what_is_withheld_becomes_true_and_what_is_wrong_does_not() -> None:
+    truth = Truth.of(TRUTH)
+    gone = {"task_proxies": {"pruned": ["~u/w//1/foo"]}}
+    wrong = publications({"delta": gone, "wrong": True, "time": 0.5}, truth)
+    assert pb.TPDeltas.FromString(wrong[0][1]).time == 0.5
+    assert truth.time == 1.0
+    assert truth.store.elements["task_proxies"]
+    assert publications({"delta": gone, "withheld": True}, truth) == []
+    assert not truth.store.elements["task_proxies"]
+
+
+def test_elements_are_those_of_the_type() -> None:
+    truth = Truth.of(TRUTH)
+    script = Script({"elements": True})
+    asked = request("pb_data_elements", element_type="task_proxies")
+    (frame,) = script.respond(asked, truth).sendings[0].frames
+    assert [one.id for one in pb.TPDeltas.FromString(frame).added] == ["~u/w//1/foo"]
+    asked = request("pb_data_elements", element_type="workflow")
+    (frame,) = script.respond(asked, truth).sendings[0].frames
+    assert pb.WDeltas.FromString(frame).added.id == "~u/w"
+
+
+def test_other_publications_are_what_they_are() -> None:
+    truth = Truth()
+    assert publications({"topic": "shutdown", "text": "x"}, truth) == [[b"shutdown", b"x"]]
+    assert publications({"topic": "empty"}, truth) == [[b"empty", b""]]
+    assert publications({"frames": [{"text": "a"}, {"hex": "00"}]}, truth) == [[b"a", b"\0"]]
+    assert publications({"text": "alone"}, truth) == [[b"alone"]]
+
+
+def test_a_store_that_is_none_is_not_equal() -> None:
+    assert Truth.of(TRUTH).compare(b"\xff") == {
+        "equal": False,
+        "differences": ["the bytes are no PbEntireWorkflow"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("NoSuchMessage", {}), ("PbTask", {"nope": 1}), ("PbTask", {"depth": "x"})]
+)
+def test_a_message_that_does_not_exist_is_told(kind: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=kind):
+        message(kind, value)
+
+
+def test_an_empty_store_has_an_empty_snapshot() -> None:
+    assert pb.PbEntireWorkflow.FromString(Truth(Store()).snapshot()).task_proxies == []
