@@ -180,7 +180,7 @@ def body(reply: Mapping[str, Any], request: Request, truth: Truth) -> list[bytes
     if "snapshot" in reply:
         return [truth.snapshot()]
     if "elements" in reply:
-        topic = args.get("element_type") if isinstance(args, Mapping) else None
+        topic = str(args.get("element_type")) if isinstance(args, Mapping) else ""
         return [truth.elements(topic)] if topic in MESSAGES else []
     if "message" in reply:
         return [message(reply["message"], reply.get("value", {})).SerializeToString()]
