@@ -89,5 +89,7 @@ class WorkflowDataStore:
         try:
             with WorkflowRuntimeClient(self.workflow, timeout=timeout) as client:
                 self._follower.load(client("pb_entire_workflow"))
+        except ClientTimeout as error:
+            raise ClientTimeout(f"{self._follower.trouble}; {error}") from None
         except RemoteProtocolError as error:
             raise ClientError(str(error)) from None
