@@ -54,6 +54,7 @@ class Counterpart:
     saved: dict[str, Any] = field(factory=dict)
     scheduler: Scripted = field(init=False)
     _adapter: Adapter | None = None
+    _timeouts: dict[str, float] = field(factory=dict)  # of connections, unless it is the default
     _waiting: list[Step] = field(factory=list)  # for the next request
     _secrets: set[bytes] = field(factory=set)
 
@@ -201,6 +202,7 @@ class Counterpart:
             command["connection"] = spec.get("connection", "main")
         if spec["do"] in _CONNECTED:
             command["workflow"] = self.run.workflow
+            self._timeouts[command["connection"]] = float(spec.get("timeout", DEFAULT))
         if spec["do"] == "request":
             command["args"] = {}
         return {**command, **expect.resolve(dict(spec), self.saved)}
@@ -235,7 +237,11 @@ class Counterpart:
             return float(max(bounds.values())) * _BEYOND_BOUND
         if "within" in step.spec:
             return float(step.spec["within"]) * self.scale
-        return max(float(c.get("timeout", DEFAULT)) for c in commands) + GRACE * self.scale
+        timeouts = [
+            float(c.get("timeout", self._timeouts.get(c.get("connection", ""), DEFAULT)))
+            for c in commands
+        ]
+        return max(timeouts) + GRACE * self.scale
 
     def _await_subscriptions(self, number: int, answers: Sequence[Answer]) -> None:
         """What is published from now on must not be lost because the scheduler was too fast."""

@@ -129,8 +129,9 @@ class Scripted:
     def start(self) -> dict[str, Any]:
         """Make keys, open both ports at new numbers, and write key files and contact file."""
         self.keys = {"server": KeyPair.new(), "client": KeyPair.new(), "stranger": KeyPair.new()}
-        self._zap = self._context.socket(zmq.REP)
-        self._zap.bind("inproc://zeromq.zap.01")
+        if self._zap is None:  # one for all starts: its address is not free at once when it closes
+            self._zap = self._context.socket(zmq.REP)
+            self._zap.bind("inproc://zeromq.zap.01")
         # A process of the scheduler's own, that can die while the suite lives on. It waits for
         # input; its arguments have an equals sign, as those of a scheduler may.
         self._process = subprocess.Popen(
@@ -242,19 +243,16 @@ class Scripted:
 
     def interrupt(self) -> dict[str, Any]:
         """Break every connection, and open the same ports again with the same keys."""
-        self._close_ports(linger=0, zap=False)
+        self._close_ports(linger=0)
         self._open()
         self.trace.note("scheduler", "·", "closed every connection, and opened its ports again")
         return {"done": True}
 
-    def _close_ports(self, linger: int = _LINGER, zap: bool = True) -> None:
+    def _close_ports(self, linger: int = _LINGER) -> None:
         for name in list(self._sockets):
             self._sockets[name].disable_monitor()
             self._monitors.pop(name).close(linger=0)
             self._sockets.pop(name).close(linger=linger)
-        if zap and self._zap is not None:
-            self._zap.close(linger=0)
-            self._zap = None
         self._due.clear()
 
     def _end_process(self) -> None:
