@@ -22,7 +22,7 @@ class Client(WorkflowRuntimeClient):
         command: str,
         args: Mapping[str, Any] | None = None,
         timeout: float | str | None = None,  # noqa: ASYNC109
-        req_meta: Mapping[str, Any] | None = None,
+        req_meta: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> Any:
         deadline = time.monotonic() + self.patience(None if timeout is None else float(timeout))
         connection = self.open()

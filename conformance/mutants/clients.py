@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,8 @@ from mutants.registry import adapter_fault
 from wri_reference import (
     ClientError,
     ClientTimeout,
-    HandshakeRefused,
     ReplyError,
     RequestError,
-    WorkflowMoved,
     WorkflowStopped,
 )
 from wri_reference._connection import Connection
@@ -126,8 +124,10 @@ class Repeats(Client):
     "repeats-unanswered",
     [
         "client/requests/once/unanswered::*::WRI-REQ-9",
-        "client/timeouts/no-reply-ever::once-each::WRI-REQ-9",
-        "client/restart/interrupted::once-each::WRI-REQ-9",
+        "client/timeouts/no-reply-ever::first-once::WRI-REQ-9",
+        "client/timeouts/late-reply::*",
+        "client/timeouts/late-reply-during-next::*",
+        "client/restart/interrupted::once::WRI-REQ-9",
     ],
 )
 class RepeatsUnanswered(Repeats):
@@ -153,8 +153,8 @@ class RepeatsGarbled(Repeats):
 @adapter_fault(
     "asks-twice",
     [
-        "client/async/reversed::own-replies::*",
-        "client/restart/interrupted-between::once-each::WRI-REQ-9",
+        "client/async/reversed::own-replies::WRI-REQ-9",
+        "client/async/one-times-out::first-once::WRI-REQ-9",
     ],
 )
 class AsksTwice(Client):
@@ -277,7 +277,6 @@ class ErrorAsData(Reads):
         "client/replies/old-envelope/*::goes-on::WRI-VER-2",
         "client/timeouts/late-reply::next::*",
         "client/timeouts/late-reply::one-after::*",
-        "client/timeouts/late-reply::once-each::*",
     ],
 )
 class BreaksDown(Client):
@@ -374,9 +373,7 @@ class WantsVersion(Reads):
         return super().read(body)
 
 
-@adapter_fault(
-    "protobuf-error-as-bytes", ["client/replies/protobuf-error/*::reported::WRI-DATA-3"]
-)
+@adapter_fault("protobuf-error-as-bytes", ["client/replies/protobuf-error/*::reported::WRI-DATA-3"])
 class ProtobufErrorAsBytes(Client):
     """Returns whatever a protobuf endpoint answers."""
 
@@ -402,9 +399,7 @@ class ProtobufAsText(Client):
 # -- time-outs
 
 
-@adapter_fault(
-    "never-gives-up", ["client/timeouts/silent::*", "client/restart/interrupted::broken::WRI-CLI-7"]
-)
+@adapter_fault("never-gives-up", ["client/timeouts/silent::*", "client/restart/interrupted::*"])
 class NeverGivesUp(Client):
     """Waits for an hour, whatever it is told."""
 
@@ -434,8 +429,8 @@ class OneTimeout(Client):
 @adapter_fault(
     "sticky-timeout",
     [
-        "client/timeouts/per-request/shorter::next::WRI-CLI-9",
-        "client/timeouts/per-request/longer::next::WRI-CLI-9",
+        "client/timeouts/per-request/shorter::others::WRI-CLI-9",
+        "client/timeouts/per-request/longer::others::WRI-CLI-9",
     ],
 )
 class StickyTimeout(Client):
@@ -465,10 +460,8 @@ class OneSocket(Client):
     "late-reply",
     [
         "client/timeouts/late-reply::next::*",
-        "client/timeouts/late-reply::once-each::WRI-REQ-9",
         "client/timeouts/no-reply-ever::second::WRI-CLI-11",
         "client/timeouts/no-reply-ever::third::*",
-        "client/timeouts/no-reply-ever::once-each::WRI-REQ-9",
     ],
 )
 class LateReply(OneSocket):
@@ -511,6 +504,7 @@ SHARED: dict[str, Connection] = {}
     "shared-socket",
     [
         "client/timeouts/two-connections::*::WRI-CLI-10",
+        "client/async/reversed::own-replies::WRI-CLI-10",
     ],
 )
 class SharedSocket(AnyReply):
@@ -520,3 +514,121 @@ class SharedSocket(AnyReply):
         if "one" not in SHARED:
             SHARED["one"] = self._server.connect(self._context, self.kind)
         return SHARED["one"]
+
+
+# -- event loop and end
+
+
+@adapter_fault("blocks", ["client/async/event-loop::*", "client/async/silence::*"])
+class Blocks(Client):
+    """Waits for a reply without letting anything else happen."""
+
+    async def receive(self, connection: Connection, deadline: float) -> list[bytes]:
+        while (body := connection.receive()) is None:
+            if (left := deadline - time.monotonic()) <= 0:
+                raise ClientTimeout("no response came in time")
+            connection.socket.poll(min(50, left * 1000))
+        return body
+
+
+@adapter_fault("one-fails-all", ["client/async/one-times-out::own-outcomes::WRI-CLI-10"])
+class OneFailsAll(Client):
+    """Gives up all requests as soon as one has timed out."""
+
+    failed = False
+
+    async def receive(self, connection: Connection, deadline: float) -> list[bytes]:
+        while not self.failed:
+            try:
+                return await super().receive(connection, min(deadline, time.monotonic() + 0.05))
+            except ClientTimeout:
+                self.failed = time.monotonic() >= deadline
+        raise ClientTimeout("no response came in time")
+
+
+@adapter_fault(
+    "never-ends",
+    ["client/end/*::ends::WRI-CLI-22", "client/secrets::after-end::WRI-CLI-21"],
+)
+class NeverEnds(Client):
+    """Goes on waiting, in a thread that keeps the process, for a reply that did not come."""
+
+    def silent(self) -> None:
+        threading.Thread(target=time.sleep, args=(3600,)).start()
+        super().silent()
+
+
+# -- what keys are for
+
+
+class Tells(Client):
+    """Prints what it should not."""
+
+    def secret(self) -> str:
+        """Return the text of the file with the secret key of the client."""
+        path = Path.home() / "cylc-run" / self.workflow / ".service" / "client.key_secret"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+@adapter_fault(
+    "prints-keys",
+    [
+        "client/secrets::*",
+        "client/keys/refused/*::untold::WRI-CLI-21",
+        "client/keys/damaged/*::untold::WRI-CLI-21",
+    ],
+)
+class PrintsKeys(Tells):
+    """Prints the keys that it uses, for those who look for mistakes."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        print("keys:", self.secret(), file=sys.stderr, flush=True)
+
+
+@adapter_fault("quotes-key-file", ["client/keys/damaged/client::untold::WRI-CLI-21"])
+class QuotesKeyFile(Tells):
+    """Quotes a key file that makes no sense."""
+
+    def open(self) -> Connection:
+        try:
+            return super().open()
+        except ClientError as error:
+            raise ClientError(f"{error}: {self.secret()}") from None
+
+
+@adapter_fault(
+    "nameless-key-file",
+    [
+        "client/keys/missing/*::told::WRI-CLI-20",
+        "client/keys/unreadable/*::told::WRI-CLI-20",
+        "client/keys/no-secret::told::WRI-CLI-20",
+        "client/keys/damaged/*::told::WRI-CLI-20",
+    ],
+)
+class NamelessKeyFile(Client):
+    """Does not say which file it cannot use."""
+
+    def open(self) -> Connection:
+        try:
+            return super().open()
+        except ClientError:
+            raise ClientError("a key cannot be read") from None
+
+
+@adapter_fault("refusal-as-timeout", ["client/keys/refused/*::told::WRI-SEC-25"])
+class RefusalAsTimeout(Client):
+    """Does not watch the handshake."""
+
+    def unanswered(self, error: Exception) -> Exception:
+        return ClientTimeout(str(error))
+
+
+@adapter_fault("refused-for-ever", ["client/keys/admitted-later::answered::WRI-SEC-26"])
+class RefusedForEver(OneSocket):
+    """Goes on with a socket that was refused."""
+
+    def drop(self, connection: Connection) -> None:
+        if connection._failure is None:  # noqa: SLF001
+            connection.close()
+            self.socket = None

@@ -34,6 +34,7 @@ DEFAULT = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
 GRACE = 15.0  # seconds beyond its time-out in which a client has to come to an outcome
 _BEYOND_BOUND = 4  # an outcome is waited for that many times the bound, so that it is measured
 _SUBSCRIBED = 2.0  # seconds for subscriptions to arrive at the scheduler, if any will
+_ON_ITS_WAY = 0.3  # seconds in which a request that was sent arrives
 _FINISH = 15.0  # seconds after the end of its input in which an adapter has to end
 _SHOWN = 4096  # a longer answer would drown a report
 _DAMAGED = 20  # characters of a public key that are left where it is damaged
@@ -167,6 +168,9 @@ class Counterpart:
             self._told(command, answer)
             for command, answer in zip(commands * len(answers), answers, strict=False)
         ]
+        if any(command["do"] == "request" for command in commands):
+            # What was sent may still be on its way when a client is too quick with an outcome.
+            self._wait_for(lambda: len(self.scheduler.requests) > before, _ON_ITS_WAY)
         requests = [one.describe() for one in self.scheduler.requests[before:]]
         if several or "times" in step.spec:
             body: dict[str, Any] = {"answers": bodies, "requests": requests}

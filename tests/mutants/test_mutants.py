@@ -39,7 +39,8 @@ CONTROLS = {  # servers without a fault, and the scenarios that concern what is 
 
 
 EVERY: dict[str, Fault | AdapterFault] = {
-    name: one for name, one in {**FAULTS, **ADAPTER_FAULTS}.items() if one.breaks
+    **FAULTS,
+    **{name: one for name, one in ADAPTER_FAULTS.items() if one.breaks},
 }
 
 
