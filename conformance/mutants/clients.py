@@ -527,7 +527,7 @@ class Blocks(Client):
         while (body := connection.receive()) is None:
             if (left := deadline - time.monotonic()) <= 0:
                 raise ClientTimeout("no response came in time")
-            connection.socket.poll(min(50, left * 1000))
+            connection.socket.poll(min(50, int(left * 1000)))
         return body
 
 
@@ -542,7 +542,7 @@ class OneFailsAll(Client):
             try:
                 return await super().receive(connection, min(deadline, time.monotonic() + 0.05))
             except ClientTimeout:
-                self.failed = time.monotonic() >= deadline
+                self.failed = self.failed or time.monotonic() >= deadline
         raise ClientTimeout("no response came in time")
 
 

@@ -157,7 +157,9 @@ class Counterpart:
         before = len(self.scheduler.requests)
         in_turn = "in_turn" in step.spec
         several = isinstance(spec, list) and not in_turn
-        commands = [self._command(one) for one in (spec if isinstance(spec, list) else [spec])]
+        commands: Sequence[Mapping[str, Any]] = [
+            self._command(one) for one in (spec if isinstance(spec, list) else [spec])
+        ]
         if "times" in step.spec:
             answers = [self._exchange([commands[0]], step)[0] for _ in range(step.spec["times"])]
         elif in_turn:
