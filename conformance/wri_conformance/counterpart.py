@@ -157,7 +157,7 @@ class Counterpart:
         before = len(self.scheduler.requests)
         in_turn = "in_turn" in step.spec
         several = isinstance(spec, list) and not in_turn
-        commands: Sequence[Mapping[str, Any]] = [
+        commands: list[Mapping[str, Any]] = [
             self._command(one) for one in (spec if isinstance(spec, list) else [spec])
         ]
         if "times" in step.spec:

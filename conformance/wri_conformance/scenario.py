@@ -218,6 +218,13 @@ def _verify_roles(path: Path, steps: list[Any], role: str) -> None:
                 f"use one of {', '.join(name for name in ACTIONS if name in kind | _BOTH)}",
                 ["steps", number],
             )
+        if "upon" in step and not adapted:
+            raise _mistake(
+                path,
+                f"nobody tells when a request has come to a {role}",
+                "leave out upon:",
+                ["steps", number, "upon"],
+            )
 
 
 def _verify_steps(path: Path, steps: list[Any], server: str, specification: Specification) -> None:
