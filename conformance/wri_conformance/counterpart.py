@@ -36,6 +36,7 @@ _BEYOND_BOUND = 4  # an outcome is waited for that many times the bound, so that
 _SUBSCRIBED = 2.0  # seconds for subscriptions to arrive at the scheduler, if any will
 _FINISH = 15.0  # seconds after the end of its input in which an adapter has to end
 _SHOWN = 4096  # a longer answer would drown a report
+_DAMAGED = 20  # characters of a public key that are left where it is damaged
 _UNTOLD = ("server.key_secret", "client.key_secret")  # files that have secrets rightly
 _REFUSALS = {"error", "timeout", "stopped", "client-error", "unsupported"}
 _CONNECTED = {"connect", "subscribe", "follow"}
@@ -53,6 +54,7 @@ class Counterpart:
     saved: dict[str, Any] = field(factory=dict)
     scheduler: Scripted = field(init=False)
     _adapter: Adapter | None = None
+    _waiting: list[Step] = field(factory=list)  # for the next request
     _secrets: set[bytes] = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
@@ -104,6 +106,9 @@ class Counterpart:
         """Carry out a step; raises Missing, LookupError or StartError."""
         action: Callable[[Step], Seen] = getattr(self, f"_{step.action}")
         try:
+            if "upon" in step.spec:
+                self._waiting.append(step)
+                return Seen({"done": False})
             if "eventually" in step.spec:
                 return eventually(step, judge, action, self.scale)
             return action(step)
@@ -127,7 +132,12 @@ class Counterpart:
         due = self.scheduler.next_due()
         until = deadline if due is None else min(due, deadline)
         poller.poll(max(0, int((until - time.monotonic()) * 1000) + 1))
+        before = len(self.scheduler.requests)
         self.scheduler.work()
+        if len(self.scheduler.requests) > before:
+            waiting, self._waiting = self._waiting, []
+            for step in waiting:
+                getattr(self, f"_{step.action}")(step)
         self.adapter.read()
 
     def _wait_for(self, met: Callable[[], bool], seconds: float) -> bool:
@@ -143,10 +153,13 @@ class Counterpart:
         if "reply" in step.spec:
             self.scheduler.script = Script(step.spec["reply"])
         before = len(self.scheduler.requests)
-        several = isinstance(spec, list)
-        commands = [self._command(one) for one in (spec if several else [spec])]
+        in_turn = "in_turn" in step.spec
+        several = isinstance(spec, list) and not in_turn
+        commands = [self._command(one) for one in (spec if isinstance(spec, list) else [spec])]
         if "times" in step.spec:
             answers = [self._exchange([commands[0]], step)[0] for _ in range(step.spec["times"])]
+        elif in_turn:
+            commands, answers = self._in_turn(commands, step)
         else:
             answers = self._exchange(commands, step)
         bodies = [
@@ -159,11 +172,28 @@ class Counterpart:
             body["published"] = [one.get("published") for one in bodies]
         else:
             body = {**bodies[0], "requests": requests}
-        seen = Seen(body, seconds=max(answer.seconds for answer in answers))
+        seconds = [answer.seconds for answer in answers]
+        seen = Seen(body, seconds=max(seconds))
         seen.sent = "; ".join(canonical(command) for command in commands)
         if len(str(body)) > _SHOWN:
             seen.shown = {"result": body.get("result"), "longer": len(str(body))}
         return seen
+
+    def _in_turn(
+        self, commands: Sequence[Mapping[str, Any]], step: Step
+    ) -> tuple[list[Mapping[str, Any]], list[Answer]]:
+        """Return the first command that did not just succeed, or the last one, and its answer.
+
+        Where a client tells that something is wrong, when it is made or when it is used, is up
+        to it.
+        """
+        seconds = 0.0
+        for number, command in enumerate(commands, start=1):
+            answer = self._exchange([command], step)[0]
+            seconds += answer.seconds
+            if answer.result != "done" or number == len(commands):
+                break
+        return [command], [Answer(answer.body, seconds)]
 
     def _command(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         command = {"do": spec["do"]}
@@ -313,6 +343,8 @@ class Counterpart:
             pair = self.scheduler.keys[spec["key"]]
             public_only = not path.name.endswith("_secret") or spec.get("public_only")
             pair = KeyPair(pair.public) if public_only else pair
+            if spec.get("damaged"):
+                pair = KeyPair(pair.public[:_DAMAGED], pair.secret)
             path.write_text(certificate(pair), encoding="utf-8")
         else:
             path.write_bytes(b"".join(frames_of({k: spec[k] for k in spec if k != "file"})))

@@ -111,7 +111,9 @@ class Script:
             self._held.append((request, reply))
             if len(self._held) < gather:
                 return Response()
-            held, self._held = self._held[::-1], []
+            held, self._held = self._held, []
+            if not reply.get("in_order"):
+                held.reverse()
             return Response(
                 sendings=tuple(s for one, how in held for s in self._sendings(one, how, truth))
             )

@@ -31,6 +31,7 @@ from wri_conformance.trace import Trace
 from wri_conformance.truth import Truth
 
 HOST: Final = "127.0.0.1"
+_COMMAND: Final = ("dd", "of=/dev/null")
 _LINGER: Final = 2000  # milliseconds for what was sent before a stop to leave
 _REBIND: Final = 2.0  # seconds in which a port that was just closed has to be free again
 _EVENTS: Final = {
@@ -130,11 +131,12 @@ class Scripted:
         self.keys = {"server": KeyPair.new(), "client": KeyPair.new(), "stranger": KeyPair.new()}
         self._zap = self._context.socket(zmq.REP)
         self._zap.bind("inproc://zeromq.zap.01")
-        # A process of the scheduler's own, that can die while the suite lives on.
+        # A process of the scheduler's own, that can die while the suite lives on. It waits for
+        # input; its arguments have an equals sign, as those of a scheduler may.
         self._process = subprocess.Popen(
-            ["sleep", "86400"],
+            _COMMAND,
             env={"PATH": os.environ.get("PATH", ""), processes.TOKEN: self.token},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -197,7 +199,7 @@ class Scripted:
         return {
             "CYLC_API": "5",
             "CYLC_VERSION": VERSION,
-            "CYLC_WORKFLOW_COMMAND": "sleep 86400",
+            "CYLC_WORKFLOW_COMMAND": " ".join(_COMMAND),
             "CYLC_WORKFLOW_HOST": HOST,
             "CYLC_WORKFLOW_ID": self.workflow,
             "CYLC_WORKFLOW_OWNER": "somebody",
@@ -258,15 +260,13 @@ class Scripted:
     def _end_process(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.communicate()
         self.trace.note("scheduler", "·", "its process has ended")
 
     def close(self) -> None:
         """End everything."""
         self._close_ports(linger=0)
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._end_process()
         for listener in self.listeners.values():
             listener.close()
         self._context.destroy(linger=0)
@@ -309,7 +309,9 @@ class Scripted:
             self._zap.send_multipart([version, number, *status, b"", b""])
 
     def _admits(self, public: bytes) -> bool:
-        return public == self.keys["client"].public
+        """As a server does: whoever has a key in the directory for it, at this moment (SEC-2)."""
+        files = (self.service / "client_public_keys").glob("*.key")
+        return any(public in path.read_bytes() for path in files)
 
     def _watch(self) -> None:
         for name, monitor in self._monitors.items():
@@ -370,7 +372,8 @@ def values(frames: Sequence[bytes]) -> set[str]:
     """Return, in a form that can be compared, what a client can call the data of a reply."""
     found = {canonical(frame) for frame in frames}
     try:
-        document = json.loads(frames[0].decode("utf-8"))
+        # A reader may ignore a byte order mark (RFC 8259).
+        document = json.loads(frames[0].decode("utf-8-sig"))
     except (IndexError, ValueError, RecursionError):
         return found
     if isinstance(document, Mapping) and "data" in document:
