@@ -35,6 +35,7 @@ GRACE = 15.0  # seconds beyond its time-out in which a client has to come to an 
 _BEYOND_BOUND = 4  # an outcome is waited for that many times the bound, so that it is measured
 _SUBSCRIBED = 2.0  # seconds for subscriptions to arrive at the scheduler, if any will
 _ON_ITS_WAY = 0.3  # seconds in which a request that was sent arrives
+_MORE_TOPICS = 0.1  # seconds after the first in which the other ones of one peer arrive
 _FINISH = 15.0  # seconds after the end of its input in which an adapter has to end
 _SHOWN = 4096  # a longer answer would drown a report
 _DAMAGED = 20  # characters of a public key that are left where it is damaged
@@ -215,7 +216,7 @@ class Counterpart:
 
     def _exchange(self, commands: Sequence[Mapping[str, Any]], step: Step) -> list[Answer]:
         numbers = []
-        subscribed = len(self.scheduler.subscriptions)
+        subscribed, refused = len(self.scheduler.subscriptions), self._refused()
         for command in commands:
             self.trace.note("adapter", "→", self._clean(canonical(command).encode()).decode())
             numbers.append(self.adapter.ask(command))
@@ -232,9 +233,10 @@ class Counterpart:
         for answer in answers:
             line = self._clean(canonical(dict(answer.body)).encode()).decode()
             self.trace.note("adapter", "←", [line.encode()])
-        for command in commands:
+        for command, answer in zip(commands, answers, strict=True):
             if command["do"] in {"subscribe", "follow"}:
-                self._await_subscriptions(subscribed + len(command.get("topics", [""])), answers)
+                number = subscribed + len(command.get("topics", [""]))
+                self._await_subscriptions(number, refused, command, answer)
         return answers
 
     def _patience(self, step: Step, commands: Sequence[Mapping[str, Any]]) -> float:
@@ -249,12 +251,21 @@ class Counterpart:
         ]
         return max(timeouts) + GRACE * self.scale
 
-    def _await_subscriptions(self, number: int, answers: Sequence[Answer]) -> None:
+    def _await_subscriptions(
+        self, number: int, refused: int, command: Mapping[str, Any], answer: Answer
+    ) -> None:
         """What is published from now on must not be lost because the scheduler was too fast."""
-        if answers[0].result == "done":
-            self._wait_for(
-                lambda: len(self.scheduler.subscriptions) >= number, _SUBSCRIBED * self.scale
-            )
+        if answer.result != "done":
+            return
+        self._wait_for(
+            lambda: len(self.scheduler.subscriptions) >= number or self._refused() > refused,
+            _SUBSCRIBED * self.scale,
+        )
+        if command["do"] == "follow":  # to how many topics is up to it
+            self._wait_for(lambda: False, _MORE_TOPICS * self.scale)
+
+    def _refused(self) -> int:
+        return self.scheduler.events["publish"].count("refused")
 
     def _told(self, command: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
         """Return what an answer says, after a look at whether it can be true.

@@ -5,6 +5,7 @@ in them of elements that are gone. Neither tells two stores apart here.
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -178,6 +179,36 @@ def shorten(found: Sequence[str]) -> list[str]:
     return [*shown, *([f"and {len(found) - _MOST} more"] if len(found) > _MOST else [])]
 
 
+def repeated(store: Store) -> list[str]:
+    """Return, in words, the identifiers that a list of identifiers has more than once."""
+    return [
+        f"{where}: {id_}"
+        for where, ids in _lists(store)
+        for id_, times in Counter(ids).items()
+        if times > 1
+    ]
+
+
+def dangling(store: Store) -> list[str]:
+    """Return, in words, the identifiers in lists that are those of no element."""
+    known = store.ids()
+    return [f"{where}: {id_}" for where, ids in _lists(store) for id_ in ids if id_ not in known]
+
+
+def _lists(store: Store) -> Iterator[tuple[str, list[str]]]:
+    holders = [("workflow", store.workflow), ("workflow edges", store.workflow.edges)]
+    for topic, elements in store.elements.items():
+        holders += [(f"{topic} {id_}", element) for id_, element in elements.items()]
+    for where, holder in holders:
+        for field_, value in holder.ListFields():
+            if field_.is_repeated and field_.message_type is None:
+                yield f"{where}: {field_.name}", [text for text in value if _is_id(text)]
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("~")
+
+
 def _compare(
     topic: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], known: set[str]
 ) -> Iterator[str]:
@@ -221,4 +252,4 @@ def _value(field: FieldDescriptor, value: Any, known: set[str]) -> Any:
 
 
 def _relation(values: Iterable[str], known: set[str]) -> frozenset[str]:
-    return frozenset(v for v in values if not v.startswith("~") or v in known)
+    return frozenset(v for v in values if not _is_id(v) or v in known)

@@ -82,11 +82,20 @@ class Sending:
 
 
 @frozen
+class Publishing:
+    """Publications that are to be made, so many seconds from now."""
+
+    messages: tuple[tuple[bytes, ...], ...]
+    after: float = 0.0
+
+
+@frozen
 class Response:
     """What becomes of a request: publications that go out first, and replies."""
 
     publications: tuple[tuple[bytes, ...], ...] = ()
     sendings: tuple[Sending, ...] = ()
+    meanwhile: tuple[Publishing, ...] = ()
 
 
 @define
@@ -117,12 +126,11 @@ class Script:
             return Response(
                 sendings=tuple(s for one, how in held for s in self._sendings(one, how, truth))
             )
-        before = tuple(
-            tuple(frames)
-            for item in reply.get("publish", ())
-            for frames in publications(item, truth)
-        )
-        return Response(before, tuple(self._sendings(request, reply, truth)))
+        before = _all_of(reply.get("publish", ()), truth)
+        sendings = tuple(self._sendings(request, reply, truth))
+        later = _all_of(reply.get("meanwhile", ()), truth)
+        half = float(reply.get("after", 0)) / 2
+        return Response(before, sendings, (Publishing(later, half),) if later else ())
 
     def _next(self, command: str) -> Any:
         spec = self.spec
@@ -187,6 +195,10 @@ def body(reply: Mapping[str, Any], request: Request, truth: Truth) -> list[bytes
     if "message" in reply:
         return [message(reply["message"], reply.get("value", {})).SerializeToString()]
     return frames_of(reply)
+
+
+def _all_of(items: Sequence[Mapping[str, Any]], truth: Truth) -> tuple[tuple[bytes, ...], ...]:
+    return tuple(tuple(frames) for item in items for frames in publications(item, truth))
 
 
 def publications(item: Mapping[str, Any], truth: Truth) -> list[list[bytes]]:

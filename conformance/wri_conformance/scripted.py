@@ -25,7 +25,7 @@ from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
 from wri_conformance import processes
-from wri_conformance.script import VERSION, Request, Script, Sending
+from wri_conformance.script import VERSION, Publishing, Request, Script, Sending
 from wri_conformance.service import KeyPair
 from wri_conformance.trace import Trace
 from wri_conformance.truth import Truth
@@ -115,7 +115,7 @@ class Scripted:
     _monitors: dict[str, Any] = field(factory=dict)
     _zap: Any = None
     _process: "subprocess.Popen[bytes] | None" = None
-    _due: list[tuple[float, int, Sending]] = field(factory=list)
+    _due: list[tuple[float, int, Sending | Publishing]] = field(factory=list)
     _held_since: float = 0.0
     _number: int = 0
 
@@ -343,14 +343,17 @@ class Scripted:
             if self.script.holds and not held:
                 self._held_since = time.monotonic()
             self.publish(response.publications)
-            self._schedule(response.sendings)
+            self._schedule([*response.meanwhile, *response.sendings])
 
-    def _schedule(self, sendings: Sequence[Sending]) -> None:
+    def _schedule(self, sendings: Sequence[Sending | Publishing]) -> None:
         for one in sendings:
             self._number += 1
             heapq.heappush(self._due, (time.monotonic() + one.after, self._number, one))
 
-    def _send(self, one: Sending) -> None:
+    def _send(self, one: Sending | Publishing) -> None:
+        if isinstance(one, Publishing):
+            self.publish(one.messages)
+            return
         if "request" not in self._sockets:
             return
         self.trace.note("scheduler", "→", one.frames)

@@ -7,7 +7,7 @@ from attrs import define, field
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from wri_conformance.deltas import MESSAGES, ORDER, Store, differences
+from wri_conformance.deltas import MESSAGES, ORDER, Store, dangling, differences, repeated, shorten
 from wri_proto.v1 import data_store_pb2 as pb
 
 
@@ -36,7 +36,7 @@ def messages_in(node: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if isinstance(node.get("delta"), Mapping):
             for topic, value in node["delta"].items():
                 yield MESSAGES[topic].DESCRIPTOR.name, value
-        for key in ("publish", "reply", "script"):
+        for key in ("publish", "meanwhile", "reply", "script"):
             yield from messages_in(node.get(key))
         for replies in node.get("by_command", {}).values():
             yield from messages_in(replies)
@@ -101,10 +101,21 @@ class Truth:
         return [*own, [b"all", whole.SerializeToString()]]
 
     def compare(self, reported: bytes) -> dict[str, Any]:
-        """Return how a PbEntireWorkflow that a subscriber reports differs: {equal, differences}."""
+        """Return what is to be said of a PbEntireWorkflow that a subscriber reports.
+
+        Returns:
+            {equal, differences, repeated, dangling}; the last two are null if it is none.
+        """
         try:
             theirs = pb.PbEntireWorkflow.FromString(reported)
         except DecodeError:
-            return {"equal": False, "differences": ["the bytes are no PbEntireWorkflow"]}
-        found = differences(Store.of(theirs), self.store)
-        return {"equal": not found, "differences": found}
+            wrong = ["the bytes are no PbEntireWorkflow"]
+            return {"equal": False, "differences": wrong, "repeated": None, "dangling": None}
+        store = Store.of(theirs)
+        found = differences(store, self.store)
+        return {
+            "equal": not found,
+            "differences": found,
+            "repeated": shorten(repeated(store)),
+            "dangling": shorten(dangling(store)),
+        }
