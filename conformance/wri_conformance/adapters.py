@@ -176,6 +176,12 @@ class Adapter:
             raise AdapterError(f"the adapter answers {answer['id']}, which is not open")
         self._answers[answer["id"]] = Answer(answer, time.monotonic() - began)
 
+    def forget(self) -> None:
+        """Drop what it has said so far."""
+        del self.heard[: self._told]
+        self._told = 0
+        self._answers.clear()
+
     def answer(self, number: int) -> Answer | None:
         """Return the answer to a command if it is there."""
         return self._answers.get(number)

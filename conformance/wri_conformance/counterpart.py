@@ -36,6 +36,7 @@ _BEYOND_BOUND = 4  # an outcome is waited for that many times the bound, so that
 _SUBSCRIBED = 2.0  # seconds for subscriptions to arrive at the scheduler, if any will
 _ON_ITS_WAY = 0.3  # seconds in which a request that was sent arrives
 _MORE_TOPICS = 0.1  # seconds after the first in which the other ones of one peer arrive
+_CLOSED = 5.0  # seconds in which an adapter closes what a scenario has left open
 _FINISH = 15.0  # seconds after the end of its input in which an adapter has to end
 _SHOWN = 4096  # a longer answer would drown a report
 _DAMAGED = 20  # characters of a public key that are left where it is damaged
@@ -55,7 +56,9 @@ class Counterpart:
     trace: Trace = field(factory=Trace)
     saved: dict[str, Any] = field(factory=dict)
     scheduler: Scripted = field(init=False)
-    _adapter: Adapter | None = None
+    _adapter: Adapter | None = None  # one that runs already
+    _open: set[str] = field(factory=set)  # connections of the adapter
+    sound: bool = True  # whether the adapter can be used by another scenario
     _timeouts: dict[str, float] = field(factory=dict)  # of connections, unless it is the default
     _waiting: list[Step] = field(factory=list)  # for the next request
     _secrets: set[bytes] = field(factory=set)
@@ -69,7 +72,7 @@ class Counterpart:
         """Start the scheduler, unless the scenario begins without one, and the adapter."""
         if self.scenario.server != "none":
             self._start()
-        self._adapter = Adapter.start(
+        self._adapter = self._adapter or Adapter.start(
             self.run.manifest.name,
             [self.run.fill(part) for part in self.command],
             self.run.home,
@@ -93,10 +96,22 @@ class Counterpart:
         }
 
     def close(self) -> None:
-        """End the adapter and the scheduler."""
-        if self._adapter is not None:
+        """End the scheduler, and the adapter unless all of its connections could be closed."""
+        try:
+            self.sound = self.sound and self._adapter is not None and self._close_connections()
+        except AdapterError:
+            self.sound = False
+        if self._adapter is not None and not self.sound:
             self._adapter.close()
         self.scheduler.close()
+
+    def _close_connections(self) -> bool:
+        numbers = [
+            self.adapter.ask({"do": "close", "connection": name}) for name in sorted(self._open)
+        ]
+        return self._wait_for(
+            lambda: all(self.adapter.answer(number) for number in numbers), _CLOSED * self.scale
+        )
 
     def unfit(self, step: Step, seen: Seen) -> str:
         """Return why what a step observed does not do as preparation; nothing if it does."""
@@ -117,6 +132,7 @@ class Counterpart:
             return action(step)
         except AdapterError as error:
             self.trace.note("adapter", "·", self._clean(str(error).encode()).decode())
+            self.sound = False
             raise StartError(str(error), "") from None
 
     @property
@@ -234,6 +250,10 @@ class Counterpart:
             line = self._clean(canonical(dict(answer.body)).encode()).decode()
             self.trace.note("adapter", "←", [line.encode()])
         for command, answer in zip(commands, answers, strict=True):
+            if command["do"] in _CONNECTED and answer.result == "done":
+                self._open.add(command["connection"])
+            elif command["do"] == "close":
+                self._open.discard(command["connection"])
             if command["do"] in {"subscribe", "follow"}:
                 number = subscribed + len(command.get("topics", [""]))
                 self._await_subscriptions(number, refused, command, answer)
@@ -429,6 +449,7 @@ class Counterpart:
         ]
 
     def _finish(self, _step: Step) -> Seen:
+        self.sound = False
         return Seen(self.adapter.finish(_FINISH * self.scale))
 
     def _clean(self, data: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from wri_conformance import readiness
+from wri_conformance.adapters import Adapter
 from wri_conformance.counterpart import Counterpart
 from wri_conformance.manifest import Manifest
 from wri_conformance.peers import Missing
@@ -42,6 +43,8 @@ class Stage:
     scale: float = 1.0
     workshop: Workshop = field(init=False)
     _shared: dict[tuple[str, str, str], Run] = field(factory=dict)
+    _adapters: dict[str, tuple[Path, Adapter]] = field(factory=dict)  # by role, idle, in its home
+    _number: int = 0
 
     def __attrs_post_init__(self) -> None:
         """Make the directory in which everything happens."""
@@ -51,6 +54,8 @@ class Stage:
         """End everything; return the processes that would not die."""
         for run in self._shared.values():
             run.close()
+        for _, adapter in self._adapters.values():
+            adapter.close()
         return self.workshop.close()
 
     def run(self, home: Path, workflow: str, fixture: str, state: str) -> Run:
@@ -119,12 +124,32 @@ class Stage:
         return results, player.trace.events
 
     def _with_adapter(self, scenario: Scenario) -> tuple[list[Result], list[dict[str, Any]]]:
-        run = self._new_run(scenario)
-        counterpart = Counterpart(scenario, run, self.manifest.adapters[scenario.role], self.scale)
+        """Play with an adapter that is there, if one is and the scenario is not about its process.
+
+        To start one costs more than most scenarios. Each has a workflow of its own; an adapter that
+        failed a scenario, or did not close a connection, is not used again.
+        """
+        alone = any(
+            step.action == "finish" or step.spec.get("observe") == "secrets"
+            for step in scenario.steps
+        )
+        home, adapter = (None, None) if alone else self._adapters.pop(scenario.role, (None, None))
+        self._number += 1
+        home = home or self.workshop.home()
+        name = f"{scenario.workflow}-{self._number}"
+        run = self.run(home, name, scenario.fixture, scenario.state)
+        command = self.manifest.adapters[scenario.role]
+        cast = Counterpart(scenario, run, command, self.scale, adapter=adapter)
         try:
-            return play(scenario, self.specification, counterpart), counterpart.trace.events
+            results = play(scenario, self.specification, cast)
         finally:
             run.close()
+        if cast.sound and all(result.verdict is Verdict.PASS for result in results):
+            cast.adapter.forget()
+            self._adapters[scenario.role] = home, cast.adapter
+        else:
+            cast.adapter.close()
+        return results, cast.trace.events
 
     def _new_run(self, scenario: Scenario) -> Run:
         home = self.workshop.home()
