@@ -588,6 +588,23 @@ class HearsAllJobs(Scheduler):
         return super().message(task_job, *args, **more)
 
 
+@scheduler("notes-messages-only", [f"{CONTROL}/message::output::WRI-CTL-28"])
+class NotesMessagesOnly(Scheduler):
+    """Shows the messages of a job, and takes none for an output."""
+
+    def message(self, task_job: Any, event_time: Any = None, messages: Any = None) -> str:
+        marked = [[severity, f"{text}!"] for severity, text in messages]
+        return super().message(task_job, event_time, marked)
+
+
+@scheduler("every-message-is-success", [f"{CONTROL}/message::output::WRI-CTL-28"])
+class EveryMessageIsSuccess(Scheduler):
+    """Takes any message of a job for its success."""
+
+    def message(self, task_job: Any, event_time: Any = None, messages: Any = None) -> str:
+        return super().message(task_job, event_time, [["INFO", "succeeded"] for _ in messages])
+
+
 @scheduler("deaf-to-events", [f"{EXTERNAL}satisfied::WRI-CTL-29", f"{EXTERNAL}runs::WRI-CTL-29"])
 class DeafToEvents(Scheduler):
     """Accepts external triggers, and does nothing about them."""
