@@ -686,6 +686,26 @@ class IgnoresStop(Scheduler):
         pass
 
 
+@scheduler("kill-is-now", [f"{CONTROL}/stop-kill::killed::WRI-CTL-32"])
+class KillIsNow(Scheduler):
+    """Leaves jobs alone where it should kill them before it stops."""
+
+    def stop(self, *args: Any, **more: Any) -> None:
+        if more.get("mode") == "Kill":
+            more["mode"] = "Now"
+        super().stop(*args, **more)
+
+
+@scheduler("kills-one-job", [f"{CONTROL}/stop-kill::killed::WRI-CTL-32"])
+class KillsOneJob(KillIsNow):
+    """Kills one job before it stops, and leaves the others alone."""
+
+    def stop(self, *args: Any, **more: Any) -> None:
+        if more.get("mode") == "Kill":
+            super().kill(["1/long"])
+        super().stop(*args, **more)
+
+
 # -- hostile
 
 
