@@ -588,6 +588,23 @@ class HearsAllJobs(Scheduler):
         return super().message(task_job, *args, **more)
 
 
+@scheduler("notes-messages-only", [f"{CONTROL}/message::output::WRI-CTL-28"])
+class NotesMessagesOnly(Scheduler):
+    """Shows the messages of a job, and takes none for an output."""
+
+    def message(self, task_job: Any, event_time: Any = None, messages: Any = None) -> str:
+        marked = [[severity, f"{text}!"] for severity, text in messages]
+        return super().message(task_job, event_time, marked)
+
+
+@scheduler("every-message-is-success", [f"{CONTROL}/message::output::WRI-CTL-28"])
+class EveryMessageIsSuccess(Scheduler):
+    """Takes any message of a job for its success."""
+
+    def message(self, task_job: Any, event_time: Any = None, messages: Any = None) -> str:
+        return super().message(task_job, event_time, [["INFO", "succeeded"] for _ in messages])
+
+
 @scheduler("deaf-to-events", [f"{EXTERNAL}satisfied::WRI-CTL-29", f"{EXTERNAL}runs::WRI-CTL-29"])
 class DeafToEvents(Scheduler):
     """Accepts external triggers, and does nothing about them."""
@@ -667,6 +684,26 @@ class IgnoresStop(Scheduler):
 
     def stop(self, *args: Any, **more: Any) -> None:
         pass
+
+
+@scheduler("kill-is-now", [f"{CONTROL}/stop-kill::killed::WRI-CTL-32"])
+class KillIsNow(Scheduler):
+    """Leaves jobs alone where it should kill them before it stops."""
+
+    def stop(self, *args: Any, **more: Any) -> None:
+        if more.get("mode") == "Kill":
+            more["mode"] = "Now"
+        super().stop(*args, **more)
+
+
+@scheduler("kills-one-job", [f"{CONTROL}/stop-kill::killed::WRI-CTL-32"])
+class KillsOneJob(KillIsNow):
+    """Kills one job before it stops, and leaves the others alone."""
+
+    def stop(self, *args: Any, **more: Any) -> None:
+        if more.get("mode") == "Kill":
+            super().kill(["1/long"])
+        super().stop(*args, **more)
 
 
 # -- hostile

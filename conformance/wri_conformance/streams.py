@@ -152,6 +152,7 @@ def describe(stream: Stream) -> dict[str, Any]:
         "added": _count(batches, lambda topic, part: _number(topic, part, "added")),
         "updated": _count(batches, lambda topic, part: _number(topic, part, "updated")),
         "pruned": _count(batches, lambda topic, part: _number(topic, part, "pruned")),
+        "job_states": _job_states(batches),
     }
 
 
@@ -249,6 +250,19 @@ def _elements(topic: str, part: Any, name: str) -> Sequence[Any]:
         return [getattr(part, name)] if part.HasField(name) else []
     found: Sequence[Any] = getattr(part, name)
     return found
+
+
+def _job_states(batches: Sequence[Batch]) -> list[str] | None:
+    """Return the states that jobs came to last."""
+    last = {
+        one.id: one.state
+        for batch in batches
+        for name in ("added", "updated")
+        if "jobs" in batch.parts
+        for one in _elements("jobs", batch.parts["jobs"], name)
+        if one.HasField("state")
+    }
+    return sorted(set(last.values())) or None
 
 
 def _decreasing(times: Sequence[float]) -> int | None:

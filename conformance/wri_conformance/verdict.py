@@ -55,6 +55,8 @@ class Result:
     expected: Any = None
     actual: Any = None
     known: str = ""
+    reproduce: str = ""
+    url: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as `results.json` has it."""
@@ -65,7 +67,7 @@ class Result:
             "requirement": self.requirement,
             "verdict": self.verdict.value,
         }
-        for name in ("message", "sent", "known"):
+        for name in ("message", "sent", "known", "reproduce", "url"):
             if value := getattr(self, name):
                 document[name] = value
         if self.seconds is not None:
@@ -140,7 +142,13 @@ def _apply(result: Result, entry: KnownFailure | None, today: dt.date) -> Result
     if entry is None or result.verdict not in {Verdict.FAIL, Verdict.WARN}:
         return result
     if entry.expires is None or today < entry.expires:
-        return evolve(result, verdict=Verdict.KNOWN_FAILURE, known=entry.reason)
+        return evolve(
+            result,
+            verdict=Verdict.KNOWN_FAILURE,
+            known=entry.reason,
+            reproduce=entry.reproduce,
+            url=entry.url,
+        )
     note = f"known until {entry.expires.isoformat()}: {entry.reason}"
     return evolve(result, message=f"{result.message} ({note})")
 

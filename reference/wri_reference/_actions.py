@@ -158,7 +158,7 @@ class Actions:
             if one not in inside:
                 for label in one.outputs:
                     self._pool.satisfy(node, one, label, BY_FORCE)
-        self._pool.pull_trigger(node, None)
+        self._pool.pull_trigger(node)
         if inside:
             self._pool.admit(node)
         else:
@@ -196,7 +196,7 @@ class Actions:
         for dependency, label in chosen:
             self._pool.satisfy(node, dependency, label, BY_FORCE)
         if triggered:
-            self._pool.pull_trigger(node, None)
+            self._pool.pull_trigger(node)
         self._pool.admit(node)
 
     def _dependencies(self, key: Key, wanted: Prerequisite) -> list[tuple[Dependency, str]]:

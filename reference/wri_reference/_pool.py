@@ -65,7 +65,6 @@ class Node:
             to be satisfied; those that are not are missing.
         done: the labels of its outputs so far.
         triggered: whether its external trigger came, if it has one.
-        trigger_id: the event that was it.
         flow_wait: whether its children wait for another flow.
     """
 
@@ -84,7 +83,6 @@ class Node:
         "state",
         "submits",
         "task",
-        "trigger_id",
         "triggered",
     )
 
@@ -103,7 +101,6 @@ class Node:
         self.jobs: list[Job] = []
         self.done: set[str] = set()
         self.triggered = task.external_trigger is None
-        self.trigger_id: str | None = None
         self.satisfied: list[dict[str, str]] = [
             {label: NATURALLY for label in wanted.outputs if key.point + wanted.offset < 0}
             for wanted in task.dependencies
@@ -412,13 +409,12 @@ class Pool:
             if not satisfied:
                 satisfied.update(dict.fromkeys(dependency.outputs, BY_FORCE))
                 self.listener.changed(node, "prerequisites")
-        self.pull_trigger(node, None)
+        self.pull_trigger(node)
 
-    def pull_trigger(self, node: Node, identifier: str | None) -> None:
+    def pull_trigger(self, node: Node) -> None:
         """Let the external trigger of a task come."""
         if not node.triggered:
             node.triggered = True
-            node.trigger_id = identifier
             self._expecting.pop(node.key, None)
             self.listener.changed(node, "triggers")
 

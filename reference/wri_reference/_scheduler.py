@@ -439,7 +439,7 @@ class Scheduler:
                 if node.task.external_trigger != message or node.is_runahead:
                     continue
                 self._external.remove(event)
-                self._pool.pull_trigger(node, identifier)
+                self._pool.pull_trigger(node)
                 setting = {"environment": {"CYLC_EXT_TRIGGER_ID": identifier}}
                 self._broadcasts.put([node.cycle], (), ["root"], ["root"], [setting])
                 self._view.show_broadcasts()

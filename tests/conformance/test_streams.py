@@ -25,6 +25,7 @@ VACUOUS = (
     "without_stamp",
     "added_and_updated",
     "after_shutdown",
+    "job_states",
 )
 
 Message = tuple[str, Any]
@@ -150,6 +151,15 @@ def test_elements_are_counted_once_by_topic() -> None:
     assert (facts["added"]["jobs"], facts["pruned"]["jobs"]) == (2, 1)
     assert facts["updated"]["workflow"] == 1
     assert set(facts["added"]) == set(MESSAGES)
+
+
+def test_what_jobs_came_to_last() -> None:
+    begin = job(1.0, added=[pb.PbJob(id=one, state="running") for one in "abc"])
+    end = job(2.0, updated=[pb.PbJob(id="a", state="failed"), pb.PbJob(id="b", messages=["x"])])
+    assert seen(begin)["job_states"] == ["running"]
+    assert seen(begin, end)["job_states"] == ["failed", "running"]
+    assert seen(whole(begin), whole(end))["job_states"] == ["failed", "running"]
+    assert seen(end)["job_states"] == ["failed"]
 
 
 @given(st.lists(st.booleans(), max_size=8))

@@ -64,6 +64,14 @@ def test_what_is_known_is_a_known_failure(verdict: Verdict) -> None:
     assert (judged.verdict, judged.known) == (Verdict.KNOWN_FAILURE, "because")
 
 
+def test_the_result_tells_how_to_see_a_known_failure_by_hand() -> None:
+    known = [KnownFailure((ID,), "because", url="https://example.org/1", reproduce="send []")]
+    (judged,) = apply_known([result(Verdict.FAIL)], known, TODAY)
+    shown = judged.to_json()
+    assert (shown["url"], shown["reproduce"]) == ("https://example.org/1", "send []")
+    assert Result.from_json(shown) == judged
+
+
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.ERROR, Verdict.INCONCLUSIVE])
 def test_only_failures_can_be_known(verdict: Verdict) -> None:
     known = [KnownFailure(match=("*::*::*",), reason="because")]
