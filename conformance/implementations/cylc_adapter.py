@@ -56,13 +56,11 @@ class Subscription:
 class Adapter:
     def __init__(self) -> None:
         self.connections: dict[str, Any] = {}
-        # cylc-flow does not close the sockets of a client: the end of its context would wait
-        # for them, if the client were collected before its time.
-        self.kept: list[Any] = []
 
-    async def do(self, do: str, connection: str = "", **more: Any) -> dict[str, Any]:
+    async def do(self, do: str, connection: str = "", **more: Any) -> Any:
         """Return the answer to a command."""
-        peer, timeout = self.connections.get(connection), more.get("timeout")
+        peer: Any = self.connections.get(connection)
+        timeout = more.get("timeout")
         if do == "capabilities":
             capabilities = ["request", "protobuf", "async", "subscribe"]
             return {"result": do, "protocol": 1, "capabilities": capabilities}
@@ -80,7 +78,6 @@ class Adapter:
         else:
             return {"result": "unsupported"}
         self.connections[connection] = peer
-        self.kept.append(peer)
         return {"result": "done"}
 
     async def answer(self, id: int, **command: Any) -> None:  # noqa: A002

@@ -9,10 +9,14 @@ import subprocess
 import sys
 from typing import Any
 
-# What `cylc` calls its exceptions on standard error, one line: `Name: message`.
+# What `cylc` prints on standard error where it ends with status 1: after what it logs, the name of
+# the exception and its message, or a traceback, which is that of a crash.
+REPORT = re.compile(
+    r"^(?:Traceback \(most recent call last\)|"
+    r"(?P<name>[A-Z]\w*(?:Error|Timeout|Stopped|Alive)): (?P<message>.*))",
+    re.MULTILINE | re.DOTALL,
+)
 OUTCOMES = {"RequestError": "error", "ClientTimeout": "timeout", "WorkflowStopped": "stopped"}
-REPORT = re.compile(r"^(?P<name>[A-Za-z]\w*): (?P<message>.*)", re.M | re.S)
-TRACEBACK = "Traceback (most recent call last):"
 
 connections: dict[str, dict[str, Any]] = {}
 
@@ -38,16 +42,14 @@ def ask(
     """Return the answer that the command's output and exit status make."""
     options = [] if timeout is None else [f"--comms-timeout={timeout}"]
     line = ["cylc", "client", "--color=never", *options, workflow, command]
-    done = subprocess.run(
-        line, input=json.dumps(args), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(line, input=json.dumps(args), capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return {"result": "data", "data": json.loads(done.stdout)}
     report = REPORT.search(done.stderr)
-    if TRACEBACK in done.stderr or report is None:
-        sys.exit(done.stderr)  # it has crashed: so does the adapter, with status 1
+    if report is None or report["name"] is None:
+        sys.exit(done.stderr)  # the client has crashed, and so does its adapter, with status 1
     kind = OUTCOMES.get(report["name"], "client-error")
-    return {"result": kind, "message": report["message"]}
+    return {"result": kind, "message": report["message"].removesuffix("\n")}
 
 
 for command in sys.stdin:
