@@ -399,7 +399,14 @@ class ProtobufAsText(Client):
 # -- time-outs
 
 
-@adapter_fault("never-gives-up", ["client/timeouts/silent::*", "client/restart/interrupted::*"])
+@adapter_fault(
+    "never-gives-up",
+    [
+        "client/timeouts/silent::*",
+        "client/restart/interrupted::*",
+        "client/discovery/live-process/something-else/*::ends::*",
+    ],
+)
 class NeverGivesUp(Client):
     """Waits for an hour, whatever it is told."""
 

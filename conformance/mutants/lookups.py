@@ -181,9 +181,9 @@ class SilenceIsATimeout(Client):
 @adapter_fault(
     "silence-is-the-end",
     [
-        "client/timeouts/silent::in-time::*",
+        "client/timeouts/silent::in-time::WRI-CLI-15",
         "client/discovery/live-process/closed-port/*::not-stopped::WRI-CLI-15",
-        "client/discovery/live-process/something-else/silent::ends::*",
+        "client/discovery/live-process/something-else/silent::ends::WRI-CLI-15",
         "client/discovery/live-process/unresolvable-host::not-stopped::WRI-CLI-15",
     ],
 )
@@ -196,7 +196,7 @@ class SilenceIsTheEnd(Client):
 
 @adapter_fault(
     "removes-contact",
-    ["client/discovery/live-process/closed-port/*::contact-stays::WRI-CLI-15"],
+    ["client/discovery/live-process/closed-port/*::contact-stays::WRI-CLI-25"],
 )
 class RemovesContact(Client):
     """Removes the contact file of a server that does not answer."""
@@ -251,9 +251,7 @@ class StaysBehind(OneSocket):
         """Keep it."""
 
 
-@adapter_fault(
-    "exact-command", ["client/discovery/live-process/closed-port/white-space::*::WRI-CLI-15"]
-)
+@adapter_fault("exact-command", ["client/discovery/live-process/closed-port/white-space::*"])
 class ExactCommand(Client):
     """Compares command lines character by character, and removes what the dead leave."""
 
@@ -269,7 +267,6 @@ class ExactCommand(Client):
 @adapter_fault(
     "not-to-be-found",
     [
-        "client/discovery/live-process/something-else/*::ends::WRI-CLI-7",
         "client/discovery/live-process/something-else/*::ends::WRI-CLI-15",
     ],
 )
