@@ -518,9 +518,9 @@ class SharedSocket(AnyReply):
     """Shares one connection among all clients of a program."""
 
     def open(self) -> Connection:
-        if "one" not in SHARED:
-            SHARED["one"] = self._server.connect(self._context, self.kind)
-        return SHARED["one"]
+        if self.workflow not in SHARED:
+            SHARED[self.workflow] = self._server.connect(self._context, self.kind)
+        return SHARED[self.workflow]
 
 
 # -- event loop and end

@@ -21,8 +21,10 @@ from wri_reference._rundir import RunDirectory
 _RIGHT = RunDirectory.read_contact
 
 
-class Reads(Client):
-    """Reads the contact file in a way of its own."""
+class Reads:
+    """A client or subscriber that reads the contact file in a way of its own."""
+
+    workflow: str
 
     def __init__(self, *args: Any, **more: Any) -> None:
         def read(directory: RunDirectory) -> dict[str, str] | None:
@@ -38,8 +40,7 @@ class Reads(Client):
         return _RIGHT(directory) or {}
 
 
-@adapter_fault("one-equals-sign", ["client/discovery/contact-file/equals-signs::read::WRI-DSC-19"])
-class OneEqualsSign(Reads):
+class OneSignOnly(Reads):
     """Refuses a line with two equals signs, other than those of real schedulers."""
 
     def fields(self, directory: RunDirectory) -> dict[str, str]:
@@ -49,8 +50,12 @@ class OneEqualsSign(Reads):
         return super().fields(directory)
 
 
-@adapter_fault("keeps-spaces", ["client/discovery/contact-file/spaces/*::read::WRI-DSC-19"])
-class KeepsSpaces(Reads):
+@adapter_fault("one-equals-sign", ["client/discovery/contact-file/equals-signs::read::WRI-DSC-19"])
+class OneEqualsSign(OneSignOnly, Client):
+    __doc__ = OneSignOnly.__doc__
+
+
+class SpacesKept(Reads):
     """Keeps white space around keys and values."""
 
     def fields(self, directory: RunDirectory) -> dict[str, str]:
@@ -62,14 +67,12 @@ class KeepsSpaces(Reads):
         return found
 
 
-@adapter_fault(
-    "knows-all-keys",
-    [
-        "client/discovery/contact-file/unknown-keys::read::WRI-DSC-20",
-        "client/discovery/contact-file/spaces/*::read::WRI-DSC-19",
-    ],
-)
-class KnowsAllKeys(Reads):
+@adapter_fault("keeps-spaces", ["client/discovery/contact-file/spaces/*::read::WRI-DSC-19"])
+class KeepsSpaces(SpacesKept, Client):
+    __doc__ = SpacesKept.__doc__
+
+
+class AllKeysKnown(Reads):
     """Refuses a contact file with a key in an unknown spelling."""
 
     def fields(self, directory: RunDirectory) -> dict[str, str]:
@@ -80,15 +83,42 @@ class KnowsAllKeys(Reads):
 
 
 @adapter_fault(
-    "wants-all-fields", ["client/discovery/contact-file/missing-field/*::read::WRI-DSC-22"]
+    "knows-all-keys",
+    [
+        "client/discovery/contact-file/unknown-keys::read::WRI-DSC-20",
+        "client/discovery/contact-file/spaces/*::read::WRI-DSC-19",
+    ],
 )
-class WantsAllFields(Reads):
+class KnowsAllKeys(AllKeysKnown, Client):
+    __doc__ = AllKeysKnown.__doc__
+
+
+class AllFieldsWanted(Reads):
     """Refuses a contact file without fields that it does not use."""
 
     def fields(self, directory: RunDirectory) -> dict[str, str]:
         found = super().fields(directory)
         if not {"CYLC_WORKFLOW_PUBLISH_PORT", "SCHEDULER_SSH_COMMAND"} <= found.keys():
             raise ClientError(f"{directory.contact} is not complete")
+        return found
+
+
+@adapter_fault(
+    "wants-all-fields", ["client/discovery/contact-file/missing-field/*::read::WRI-DSC-22"]
+)
+class WantsAllFields(AllFieldsWanted, Client):
+    __doc__ = AllFieldsWanted.__doc__
+
+
+class NonsenseStops(Reads):
+    """Takes a contact file that makes no sense for that of a stopped workflow."""
+
+    def fields(self, directory: RunDirectory) -> dict[str, str]:
+        try:
+            found = super().fields(directory)
+            _contact.address(found, _contact.PORT)
+        except Exception:  # noqa: BLE001
+            raise WorkflowStopped(f"{self.workflow} is not running") from None
         return found
 
 
@@ -100,16 +130,8 @@ class WantsAllFields(Reads):
         "client/discovery/while-waiting/unreadable::told::WRI-DSC-21",
     ],
 )
-class NonsenseAsStopped(Reads):
-    """Takes a contact file that makes no sense for that of a stopped workflow."""
-
-    def fields(self, directory: RunDirectory) -> dict[str, str]:
-        try:
-            found = super().fields(directory)
-            _contact.address(found, _contact.PORT)
-        except Exception:  # noqa: BLE001
-            raise WorkflowStopped(f"{self.workflow} is not running") from None
-        return found
+class NonsenseAsStopped(NonsenseStops, Client):
+    __doc__ = NonsenseStops.__doc__
 
 
 @adapter_fault("late-to-say-stopped", ["client/discovery/no-contact/*::stopped::WRI-CLI-18"])
@@ -135,7 +157,7 @@ _CACHE: dict[str, Any] = {}
         "client/restart/mid-conversation::new-client::WRI-CLI-19",
     ],
 )
-class RemembersAddress(Reads):
+class RemembersAddress(Reads, Client):
     """Reads the contact file once, as long as the program runs, and again only after silence."""
 
     asks_again = False
@@ -143,9 +165,9 @@ class RemembersAddress(Reads):
     def fields(self, directory: RunDirectory) -> dict[str, str]:
         if self.asks_again:
             return super().fields(directory)
-        if "fields" not in _CACHE:
-            _CACHE["fields"] = super().fields(directory)
-        found: dict[str, str] = _CACHE["fields"]
+        if self.workflow not in _CACHE:
+            _CACHE[self.workflow] = super().fields(directory)
+        found: dict[str, str] = _CACHE[self.workflow]
         return found
 
     def silent(self) -> None:

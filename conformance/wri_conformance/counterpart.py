@@ -178,7 +178,7 @@ class Counterpart:
             self._command(one) for one in (spec if isinstance(spec, list) else [spec])
         ]
         if "times" in step.spec:
-            answers = [self._exchange([commands[0]], step)[0] for _ in range(step.spec["times"])]
+            answers = self._repeat(commands[0], step)
         elif in_turn:
             commands, answers = self._in_turn(commands, step)
         else:
@@ -202,6 +202,13 @@ class Counterpart:
         if len(str(body)) > _SHOWN:
             seen.shown = {"result": body.get("result"), "longer": len(str(body))}
         return seen
+
+    def _repeat(self, command: Mapping[str, Any], step: Step) -> list[Answer]:
+        """Give a command again and again; once it brings nothing more, each try would only wait."""
+        answers: list[Answer] = []
+        while len(answers) < step.spec["times"] and (not answers or answers[-1].result == "data"):
+            answers += self._exchange([command], step)
+        return answers
 
     def _in_turn(
         self, commands: Sequence[dict[str, Any]], step: Step

@@ -35,6 +35,12 @@ CONTROLS = {  # servers without a fault, and the scenarios that concern what is 
     "none-router": ("server/framing/", "server/timeout/"),
     "none-front": ("server/security/", "publisher/"),
     "none-client": ("client/",),
+    "none-subscriber": (
+        "subscriber/discovery",
+        "subscriber/end",
+        "subscriber/keys",
+        "subscriber/publications",
+    ),
 }
 
 
