@@ -63,7 +63,7 @@ class ComparesPrefixes(Subscriber):
 @adapter_fault(
     "loses-the-first",
     [
-        "subscriber/publications/order::*::WRI-PUB-21",
+        "subscriber/publications/order::received::WRI-PUB-21",
         "subscriber/publications/many::*::WRI-PUB-21",
         "subscriber/publications/every-topic::all-of-them::WRI-PUB-21",
         "subscriber/publications/two-subscribers::one::WRI-PUB-21",
@@ -131,8 +131,9 @@ class HandsOnInPairs(Subscriber):
 @adapter_fault(
     "knows-it-already",
     [
-        "subscriber/publications/repeated::*::WRI-PUB-21",
-        "subscriber/publications/many::*::WRI-PUB-21",
+        "subscriber/publications/repeated::as-often::WRI-PUB-21",
+        "subscriber/publications/many::many::WRI-PUB-21",
+        "subscriber/publications/many::last::WRI-PUB-21",
     ],
 )
 class KnowsItAlready(Subscriber):
@@ -169,7 +170,7 @@ class NoEmptyPayload(Subscriber):
 ONE: dict[str, Any] = {}
 
 
-@adapter_fault("one-for-all", ["subscriber/publications/two-subscribers::*::WRI-PUB-21"])
+@adapter_fault("one-for-all", ["subscriber/publications/two-subscribers::other*::WRI-PUB-21"])
 class OneForAll(Subscriber):
     """Uses the connection of the first subscriber for all that follow."""
 

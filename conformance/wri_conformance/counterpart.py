@@ -174,7 +174,7 @@ class Counterpart:
         before = len(self.scheduler.requests)
         in_turn = "in_turn" in step.spec
         several = isinstance(spec, list) and not in_turn
-        commands: list[Mapping[str, Any]] = [
+        commands: list[dict[str, Any]] = [
             self._command(one) for one in (spec if isinstance(spec, list) else [spec])
         ]
         if "times" in step.spec:
