@@ -77,6 +77,13 @@ def test_replies_are_held_back_until_enough_requests_came_and_turned_round() -> 
     assert not script.holds
 
 
+def test_replies_that_are_held_back_can_come_in_order() -> None:
+    script = Script({"echo": True, "gather": 2, "in_order": True})
+    script.respond(request(number=1, n=1), Truth())
+    done = script.respond(request(number=2, n=2), Truth())
+    assert [one.route[0] for one in done.sendings] == [b"1", b"2"]
+
+
 def test_what_is_held_back_is_answered_in_the_end() -> None:
     script = Script({"echo": True, "gather": 2})
     script.respond(request(n=1), Truth())
