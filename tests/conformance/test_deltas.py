@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wri_conformance.deltas import MESSAGES, ORDER, Store, differences
+from wri_conformance.deltas import MESSAGES, ORDER, Store, dangling, differences, repeated
 from wri_conformance.replay import replay
 from wri_conformance.streams import Batch
 from wri_proto.v1 import data_store_pb2 as pb
@@ -264,6 +264,23 @@ def test_duplicates_order_and_ids_of_what_is_gone_do_not_count() -> None:
     one.elements["task_proxies"][FOO].edges.append(EDGE)
     one.elements["task_proxies"][FOO].jobs.append(f"{FOO}/01")
     assert differences(one, store()) == []
+
+
+def test_an_identifier_that_a_list_has_twice_is_told_and_a_text_is_not() -> None:
+    one = store()
+    one.workflow.edges.edges.extend([EDGE, EDGE])
+    one.workflow.states.extend(["waiting", "waiting"])
+    one.elements["task_proxies"][FOO].edges.append(EDGE)
+    assert repeated(one) == [f"workflow edges: edges: {EDGE}", f"task_proxies {FOO}: edges: {EDGE}"]
+    assert repeated(store()) == []
+
+
+def test_an_identifier_of_no_element_is_told() -> None:
+    one = store()
+    del one.elements["edges"][EDGE]
+    one.workflow.ns_def_order.append("no identifier")
+    assert dangling(one) == [f"task_proxies {id_}: edges: {EDGE}" for id_ in (FOO, BAR)]
+    assert dangling(store()) == []
 
 
 def test_differences_are_bounded() -> None:

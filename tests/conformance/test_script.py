@@ -113,7 +113,7 @@ def test_a_request_is_described() -> None:
 def test_the_snapshot_is_the_truth() -> None:
     truth = Truth.of(TRUTH)
     (frame,) = Script({"snapshot": True}).respond(request(), truth).sendings[0].frames
-    assert truth.compare(frame) == {"equal": True, "differences": []}
+    assert truth.compare(frame)["equal"]
     whole = pb.PbEntireWorkflow.FromString(frame)
     assert [one.state for one in whole.task_proxies] == ["waiting"]
 
@@ -149,6 +149,17 @@ def test_what_is_withheld_becomes_true_and_what_is_wrong_does_not() -> None:
     assert not truth.store.elements["task_proxies"]
 
 
+def test_what_is_published_meanwhile_is_not_in_the_snapshot() -> None:
+    truth = Truth.of(TRUTH)
+    before, after = truth.snapshot(), {"task_proxies": {"pruned": ["~u/w//1/foo"]}}
+    script = Script({"snapshot": True, "after": 3, "meanwhile": [{"delta": after}]})
+    done = script.respond(request("pb_entire_workflow"), truth)
+    assert done.sendings[0].frames == (before,)
+    assert done.publications == ()
+    assert [(one.after, len(one.messages)) for one in done.meanwhile] == [(1.5, 2)]
+    assert not truth.compare(before)["equal"]
+
+
 def test_elements_are_those_of_the_type() -> None:
     truth = Truth.of(TRUTH)
     script = Script({"elements": True})
@@ -172,6 +183,8 @@ def test_a_store_that_is_none_is_not_equal() -> None:
     assert Truth.of(TRUTH).compare(b"\xff") == {
         "equal": False,
         "differences": ["the bytes are no PbEntireWorkflow"],
+        "repeated": None,
+        "dangling": None,
     }
 
 
