@@ -425,7 +425,13 @@ class GivesUpEarly(Client):
         return super().patience(timeout) / 10
 
 
-@adapter_fault("one-timeout", ["client/timeouts/per-request/shorter::shorter::WRI-CLI-9"])
+@adapter_fault(
+    "one-timeout",
+    [
+        "client/timeouts/per-request/shorter::shorter::WRI-CLI-9",
+        "client/timeouts/per-request/longer::longer::WRI-CLI-9",
+    ],
+)
 class OneTimeout(Client):
     """Has one time-out for all requests."""
 

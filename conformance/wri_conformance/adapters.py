@@ -21,7 +21,18 @@ from wri_conformance.trace import readable
 
 LONGEST_LINE: Final = 64 * 1024 * 1024  # bytes; 10 MiB as base64 are 14 MiB
 _CHUNK: Final = 1 << 20
-_LAST_WORDS: Final = 8  # lines of what an adapter printed on standard error
+_WORDS: Final = 8  # first and last lines of what an adapter printed on standard error
+_KINDS: Final[Mapping[str, int]] = {  # by result, the place of its schema among those of answers
+    "capabilities": 0,
+    "done": 1,
+    "unsupported": 1,
+    "data": 2,
+    "error": 3,
+    "timeout": 3,
+    "stopped": 3,
+    "client-error": 3,
+    "adapter-error": 3,
+}
 
 
 class AdapterError(Exception):
@@ -57,13 +68,26 @@ def parse(line: bytes) -> dict[str, Any]:
             f"the adapter printed a line that is not JSON: {shown} (standard output is for "
             "answers; what is for people goes to standard error)"
         ) from None
-    errors = list(schemas.named("adapter.json#/$defs/answer").iter_errors(answer))
-    if errors:
-        raise AdapterError(f"the adapter's answer is none: {schemas.explain(errors)}: {shown}")
+    if wrong := _wrong(answer):
+        raise AdapterError(f"the adapter's answer breaks adapter.json: {wrong}: {shown}")
     if answer["result"] == "adapter-error":
         raise AdapterError(f"the adapter says that it failed itself: {answer['message']}")
     found: dict[str, Any] = answer
     return found
+
+
+def _wrong(answer: Any) -> str:
+    """Return why an answer is not valid, with a look at no other results than its own."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("id"), int):
+        return "it is no object with the id of a command"
+    kind = _KINDS.get(answer.get("result", ""))
+    if kind is None:
+        return f"{answer.get('result')!r} is no result; use one of {', '.join(_KINDS)}"
+    errors = list(schemas.named(f"adapter.json#/$defs/answer/oneOf/{kind}").iter_errors(answer))
+    hint = ""
+    if errors and answer["result"] == "data" and not {"data", "bytes"} & set(answer):
+        hint = " (some encoders leave out values that JSON does not have, such as undefined)"
+    return schemas.explain(errors).replace("\n", "; ") + hint if errors else ""
 
 
 @define
@@ -95,9 +119,14 @@ class Adapter:
         """
         program = shutil.which(command[0], path=environment["PATH"])
         if program is None:
+            there = Path(command[0]).is_file()
             raise Mistake(
-                f"the adapter cannot be started: there is no program {command[0]!r}",
-                "correct adapter:, or put the program into PATH",
+                f"the adapter cannot be started: {command[0]} is not executable"
+                if there
+                else f"the adapter cannot be started: there is no program {command[0]!r}",
+                'make it so, or name its interpreter: [node, "{manifest_dir}/adapter.mjs"]'
+                if there
+                else "correct adapter:, or put the program into PATH",
                 path,
             )
         log = home / "output"
@@ -168,12 +197,14 @@ class Adapter:
         if len(self.heard) - self._told > LONGEST_LINE:
             raise AdapterError(f"the adapter printed a line of more than {LONGEST_LINE} bytes")
         if self.source < 0 and self._asked:
-            raise AdapterError(self._ended(f"before it answered {len(self._asked)} commands"))
+            raise AdapterError(self._ended("with a command that it has not answered"))
 
     def _take(self, answer: Mapping[str, Any]) -> None:
         began = self._asked.pop(answer["id"], None)
         if began is None:
-            raise AdapterError(f"the adapter answers {answer['id']}, which is not open")
+            raise AdapterError(
+                f"the adapter answers with the id {answer['id']}, which no open command has"
+            )
         self._answers[answer["id"]] = Answer(answer, time.monotonic() - began)
 
     def forget(self) -> None:
@@ -196,13 +227,11 @@ class Adapter:
         return f"the adapter has ended{with_status}, {what}{self.last_words()}"
 
     def last_words(self) -> str:
-        """Return the last lines that it printed on standard error, as they go into a message."""
-        lines = self.log().decode("utf-8", "replace").strip().splitlines()[-_LAST_WORDS:]
-        return (
-            "".join(["; the last that it printed:", *(f"\n    | {line}" for line in lines)])
-            if lines
-            else ""
-        )
+        """Return what it printed on standard error, as it goes into a message: both ends of it."""
+        lines = self.log().decode("utf-8", "replace").strip().splitlines()
+        if len(lines) > 2 * _WORDS:
+            lines = [*lines[:_WORDS], "…", *lines[-_WORDS:]]
+        return "".join(["; it printed:", *(f"\n    | {line}" for line in lines)]) if lines else ""
 
     def log(self) -> bytes:
         """Return all that it printed on standard error."""

@@ -148,8 +148,8 @@ def _capabilities(talk: _Talk, claims: set[str]) -> None:
     )
     if lacking := sorted((claims & mine) - set(answer["capabilities"])):
         raise _Wrong(
-            f"the manifest claims {', '.join(lacking)}, the adapter says "
-            f"{', '.join(answer['capabilities']) or 'nothing'}"
+            f"the manifest claims {', '.join(lacking)}, which the adapter does not name among "
+            f"its capabilities: {', '.join(answer['capabilities']) or 'none'}"
         )
 
 
@@ -215,15 +215,15 @@ def _bytes(talk: _Talk, _claims: set[str]) -> None:
 
 
 def _publication(talk: _Talk, _claims: set[str]) -> None:
-    subscribe = {"do": "subscribe", "topics": ["shutdown"]}
+    subscribe = {"do": "subscribe", "topics": ["edges"]}
     talk.expect(talk.ask(subscribe), "done")
     if not talk.do({"observe": "scheduler"})["subscriptions"]:
         raise _Wrong("the scheduler saw no subscription")
     nonce = secrets.token_hex(8)
-    talk.do({"publish": [{"topic": "shutdown", "text": nonce}]})
+    talk.do({"publish": [{"topic": "edges", "text": nonce}]})
     answer = talk.ask({"do": "receive", "timeout": 5})
     talk.expect(answer, "data")
-    if answer["text"] != nonce or answer["topic"] != "shutdown":
+    if answer["text"] != nonce or answer["topic"] != "edges":
         raise _Wrong("the publication is not the one that was made")
     talk.expect(talk.ask({"do": "close"}), "done")
     subscribe = {"do": "subscribe", "connection": "other", "topics": ["all", "workflow"]}

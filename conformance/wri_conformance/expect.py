@@ -96,12 +96,19 @@ def substitute(node: Any, variables: Mapping[str, Any]) -> Any:
         whole = _VARIABLE.fullmatch(node)
         if whole:
             return variables[whole[1]]
-        return _VARIABLE.sub(lambda m: str(variables[m[1]]), node)
+        return _VARIABLE.sub(lambda m: _text(variables[m[1]]), node)
     if isinstance(node, Mapping):
         return {substitute(k, variables): substitute(v, variables) for k, v in node.items()}
     if isinstance(node, list):
         return [substitute(item, variables) for item in node]
     return node
+
+
+def _text(value: Any) -> str:
+    """Return a value inside a text: another text as it is, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def resolve(node: Any, saved: Mapping[str, Any]) -> Any:

@@ -259,7 +259,8 @@ class Scripted:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
-        self.trace.note("scheduler", "·", "its process has ended")
+            self._process = None
+            self.trace.note("scheduler", "·", "its process has ended")
 
     def close(self) -> None:
         """End everything."""

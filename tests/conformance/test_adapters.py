@@ -34,6 +34,10 @@ def answer(command):
         return {"result": "data", "topic": "shutdown", "bytes": "AAA"}
     if do == "connect" and FAULT == "fails":
         return {"result": "adapter-error", "message": "no idea what a connection is"}
+    if FAULT == "odd-result":
+        return {"result": "ok"}
+    if do == "request" and FAULT == "no-data":
+        return {"result": "data"}
     if do == "connect" and FAULT == "no-message":
         return {"result": "stopped"}
     return {"result": "done"}
@@ -99,10 +103,15 @@ def check(wri: Wri, name: str) -> Done:
         ("hangs", "waits for ever"),
         ("rubbish", "not JSON: Hello, I am an adapter (standard output is for answers"),
         ("not-utf8", "not UTF-8"),
-        ("no-object", "the adapter's answer is none"),
-        ("wrong-id", "answers 2, which is not open"),
-        ("twice", "answers 1, which is not open"),
-        ("can-nothing", "the manifest claims request, the adapter says nothing"),
+        ("no-object", "it is no object with the id of a command"),
+        ("odd-result", "'ok' is no result; use one of capabilities, done"),
+        ("no-data", "such as undefined"),
+        ("wrong-id", "answers with the id 2, which no open command has"),
+        ("twice", "answers with the id 1, which no open command has"),
+        (
+            "can-nothing",
+            "claims request, which the adapter does not name among its capabilities: none",
+        ),
         ("knows-everything", "the result is done instead of unsupported"),
         ("says-data", "nothing ever connected"),
         ("says-data", "reports data, although the scheduler has sent no reply"),
@@ -258,6 +267,16 @@ def test_an_adapter_that_does_not_exist_is_a_mistake_of_the_manifest(wri: Wri) -
     done = check(wri, str(path))
     assert done.status == 4
     assert "there is no program 'no-such-program'" in done.err
+
+
+def test_an_adapter_that_is_not_executable_is_told_apart(wri: Wri) -> None:
+    path = Path(manifest(wri, "exits"))
+    text = path.read_text(encoding="utf-8").replace(sys.executable, str(wri.base / "adapter.py"))
+    path.write_text(text)
+    done = check(wri, str(path))
+    assert done.status == 4
+    assert "adapter.py is not executable" in done.err
+    assert "name its interpreter" in done.err
 
 
 def test_a_manifest_without_an_adapter_cannot_be_checked(wri: Wri) -> None:
