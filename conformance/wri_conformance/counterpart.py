@@ -211,8 +211,8 @@ class Counterpart:
         return answers
 
     def _in_turn(
-        self, commands: Sequence[Mapping[str, Any]], step: Step
-    ) -> tuple[list[Mapping[str, Any]], list[Answer]]:
+        self, commands: Sequence[dict[str, Any]], step: Step
+    ) -> tuple[list[dict[str, Any]], list[Answer]]:
         """Return the first command that did not just succeed, or the last one, and its answer.
 
         Where a client tells that something is wrong, when it is made or when it is used, is up
