@@ -237,7 +237,8 @@ class NoLastWord(Subscriber):
     [
         "subscriber/end/crashed::found-out::WRI-PUB-25",
         "subscriber/end/stopped::found-out::WRI-PUB-25",
-        "subscriber/end/silent-contact/gone::found-out::WRI-PUB-25",
+        "subscriber/end/gone::found-out::WRI-PUB-25",
+        "subscriber/end/deaf-port::found-out::WRI-PUB-25",
         "subscriber/restart::old-one::WRI-PUB-25",
         "subscriber/keys/refused/*::refused::WRI-SEC-25",
     ],
