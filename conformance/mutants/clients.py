@@ -301,6 +301,7 @@ class BreaksDown(Client):
         "client/replies/not-a-response/empty::*",
         "client/replies/not-a-response/null::*",
         "client/replies/not-a-response/neither::*",
+        "client/replies/shows-no-secret::*",
     ],
 )
 class DecoderCrashes(Reads):
@@ -587,6 +588,7 @@ class Tells(Client):
     "prints-keys",
     [
         "client/secrets::*",
+        "client/replies/shows-no-secret::untold::WRI-CLI-21",
         "client/keys/refused/*::untold::WRI-CLI-21",
         "client/keys/damaged/*::untold::WRI-CLI-21",
     ],

@@ -186,6 +186,7 @@ class OneForAll(Subscriber):
     [
         "subscriber/publications/not-two-frames/three::not-handed-on::WRI-PUB-23",
         "subscriber/publications/not-two-frames/many::not-handed-on::WRI-PUB-23",
+        "subscriber/publications/shows-no-secret::not-handed-on::WRI-PUB-23",
     ],
 )
 class FirstTwoFrames(Subscriber):
@@ -381,6 +382,7 @@ class FindsTheKeyElsewhere(Subscriber):
     "prints-keys-here",
     [
         "subscriber/secrets::untold::WRI-CLI-21",
+        "subscriber/publications/shows-no-secret::untold::WRI-CLI-21",
         "subscriber/keys/unreadable/client-damaged::untold::WRI-CLI-21",
     ],
 )
