@@ -35,6 +35,8 @@ CONTROLS = {  # servers without a fault, and the scenarios that concern what is 
     "none-router": ("server/framing/", "server/timeout/"),
     "none-front": ("server/security/", "publisher/"),
     "none-client": ("client/",),
+    "none-store": ("subscriber/store/",),
+    "none-store-topics": ("subscriber/store/",),
 }
 
 
