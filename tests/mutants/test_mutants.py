@@ -41,6 +41,8 @@ CONTROLS = {  # servers without a fault, and the scenarios that concern what is 
         "subscriber/keys",
         "subscriber/publications",
     ),
+    "none-store": ("subscriber/store/",),
+    "none-store-topics": ("subscriber/store/",),
 }
 
 
