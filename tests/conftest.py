@@ -11,6 +11,11 @@ from wri_conformance.mistakes import Mistake
 CYLC = ("cylc-flow==8.5.4",)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Most tests wait for another process most of the time, so that two fit on a core."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def cylc_bin() -> Path:
     """The `cylc` command of a cached environment.

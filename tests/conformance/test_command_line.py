@@ -22,7 +22,12 @@ def assert_valid(done: Done) -> None:
 
 # -- a good server
 
-ALL = ["core", "legacy-ping", "data", "graphql", "control", "publish", "deltas"]
+ALL = [
+    *("core", "legacy-ping", "data", "graphql", "control"),
+    *("publish", "deltas"),
+    *("request", "protobuf", "async"),
+    *("subscribe", "store"),
+]
 """The capabilities of the reference, in the order in which results name them."""
 
 

@@ -13,19 +13,22 @@ from wri_conformance.specification import load
 README = (root() / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_manifest_is_one(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    path = tmp_path / "my-server.yaml"
-    path.write_text(block, encoding="utf-8")
-    assert manifest.load(path, load()).capabilities == ("core", "publish")
+def test_the_manifests_are_manifests(tmp_path: Path) -> None:
+    found = []
+    for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL):
+        path = tmp_path / "manifest.yaml"
+        path.write_text(block, encoding="utf-8")
+        found.append(manifest.load(path, load()).capabilities)
+    assert found == [("core", "publish"), ("request",)]
 
 
 def test_the_commands_exist() -> None:
-    named = set(re.findall(r"\bwri (\w+)\b", README)) & {
+    named = set(re.findall(r"\bwri ([a-z-]+)\b", README)) & {
         "test",
         "list",
         "show",
         "explain",
+        "check-adapter",
         "serve",
         "call",
         "subscribe",
