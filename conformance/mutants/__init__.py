@@ -20,5 +20,5 @@ SUBJECTS = (
 )
 """The modules with faults of servers and publishers."""
 
-PEERS = ("clients", "lookups", "subscribers", "stores", "adapters")
+PEERS = ("clients", "lookups", "subscribers", "stores")
 """Those with faults of clients, subscribers, data stores and adapters."""
