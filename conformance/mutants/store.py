@@ -33,6 +33,7 @@ class Elements(DataStore):
     """Applies deltas as the reference does, step by step."""
 
     order = ("reload", "add", "update", "prune")
+    log_records = LOG_RECORDS
 
     def load(self, snapshot: pb.PbEntireWorkflow) -> None:
         for topic in TOPICS:
@@ -95,7 +96,7 @@ class Elements(DataStore):
             known.ClearField(field)
         known = self.merged(known, update)
         if topic == "workflow":
-            del known.log_records[:-LOG_RECORDS]
+            del known.log_records[: -self.log_records]
         return self.united(topic, known)
 
     def replaced(self, topic: str, update: Any) -> Iterable[str]:

@@ -3,6 +3,8 @@
 import sys
 import threading
 import time
+import unicodedata
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,13 @@ from typing import Any
 from mutants.registry import adapter_fault
 from mutants.store import LULL, THREE, Elements, Place, Store, part_fault, several
 from wri_proto.v1 import data_store_pb2 as pb
-from wri_reference import ClientError, ClientTimeout, ReplyError, WorkflowStopped
+from wri_reference import (
+    ClientError,
+    ClientTimeout,
+    ReplyError,
+    WorkflowRuntimeClient,
+    WorkflowStopped,
+)
 from wri_reference._errors import RemoteProtocolError
 from wri_reference._follow import ALL, SHUTDOWN, Follower, decode
 from wri_reference._store import TOPICS, DataStore
@@ -26,7 +34,7 @@ def within(scenario: str, cases: Iterable[str], checks: str = "*") -> list[str]:
     return [f"subscriber/store/{scenario}/{case}::{checks}" for case in cases]
 
 
-TYPES = ("edges", "families", "family-proxies", "jobs", "tasks", "task-proxies")
+TYPES = ("edges", "families", "family-proxies", "jobs", "tasks", "task-proxies", "several")
 MISTAKES = ("reloaded", "emptied", "pruned", "list-only")
 
 
@@ -40,6 +48,57 @@ class Types(Store):
     """Nothing is wrong: it subscribes to each type of elements, and not to `all`."""
 
     topics = (*(topic.encode() for topic in TOPICS), SHUTDOWN)
+
+
+class Repairing(Follower):
+    """Knows of which types something is missing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.missing: set[str] = set()
+
+    def _apply(self, topic: bytes, changes: Any) -> None:  # noqa: ARG002 - there is only `all`
+        if found := self.store.apply(changes):
+            self.trouble = f"something is missing: {found}"
+            self.missing |= {mismatch.topic for mismatch in found}
+
+    def repair(self, topic: str, elements: bytes) -> None:
+        """Take all elements of one type."""
+        delta = decode(topic.encode(), elements)
+        delta.reloaded = True
+        self.store.apply_delta(topic, delta)
+
+    def resume(self) -> None:
+        """Go on with what came meanwhile."""
+        self.missing.clear()
+        self.trouble = None
+        waiting = [*self._waiting]
+        self._waiting.clear()
+        for publication in waiting:
+            self._apply(*publication)
+
+
+@adapter_fault("none-store-elements", [])
+class Repaired(Store):
+    """Nothing is wrong: it asks for the elements of the types of which something is missing."""
+
+    _follower: Repairing
+    follower = Repairing
+
+    def _load(self, timeout: float) -> None:
+        missing = self.missing()
+        if not missing:
+            super()._load(timeout)
+            return
+        with WorkflowRuntimeClient(self.workflow, timeout=timeout) as client:
+            for topic in missing:
+                elements = client("pb_data_elements", {"element_type": topic})
+                self._follower.repair(topic, elements)
+        self._follower.resume()
+
+    def missing(self) -> list[str]:
+        """Return the types to ask for."""
+        return sorted(self._follower.missing)
 
 
 # -- the order of parts, and of deltas
@@ -299,6 +358,31 @@ class MapsDeep(Several):
                     new[key].CopyFrom(old[key])
                     new[key].MergeFrom(getattr(update, field)[key])
         return known
+
+
+@part_fault("store-messages-replaced", deltas("WRI-DELTA-15", "updated-messages"))
+class MessagesReplaced(Elements):
+    """Replaces the messages that an element contains."""
+
+    def merged(self, known: Any, update: Any) -> Any:
+        for field, _ in update.ListFields():
+            if field.message_type and not field.is_repeated:
+                known.ClearField(field.name)
+        return super().merged(known, update)
+
+
+@part_fault("store-all-log-records", deltas("WRI-DELTA-15", "updated-log-records"))
+class AllLogRecords(Elements):
+    """Keeps all log records."""
+
+    log_records = 10**6
+
+
+@part_fault("store-last-log-record", deltas("WRI-DELTA-15", "updated-log-records", "updated-lists"))
+class LastLogRecord(Elements):
+    """Keeps the last log record only."""
+
+    log_records = 1
 
 
 # -- fields that are replaced as a whole
@@ -635,6 +719,62 @@ class AsksOnce(Store):
         self.given_up = True
         super()._load(timeout)
         self.given_up = False
+
+
+@adapter_fault("store-repairs-one", within("gaps", ("several",), "current-again::*"))
+class RepairsOne(Repaired):
+    """Asks for the elements of one type, even if something is missing of several."""
+
+    def missing(self) -> list[str]:
+        return super().missing()[:1]
+
+
+class Checksums(Elements):
+    """Calculates checksums in a way of its own."""
+
+    def checksum(self, topic: str) -> int:
+        keys = sorted(self.elements[topic].keys_of_checksum.values(), key=self.key)
+        return zlib.adler32(self.encode("".join(keys)))
+
+    def key(self, text: str) -> Any:
+        """Return what texts are sorted by."""
+        return text
+
+    def encode(self, text: str) -> bytes:
+        """Return the octets of a text."""
+        return text.encode()
+
+
+@part_fault("store-sorts-as-dictionaries", within("identifiers", ("upper-case",)))
+class SortsAsDictionaries(Checksums):
+    """Sorts stamps without regard to upper case."""
+
+    def key(self, text: str) -> Any:
+        return text.casefold()
+
+
+@part_fault("store-sorts-utf16", within("identifiers", ("beyond-16-bits",)))
+class SortsUtf16(Checksums):
+    """Sorts stamps by their units of 16 bits."""
+
+    def key(self, text: str) -> Any:
+        return text.encode("utf-16-be")
+
+
+@part_fault("store-sums-ascii", within("identifiers", ("accents", "beyond-16-bits")))
+class SumsAscii(Checksums):
+    """Sums up characters of ASCII, and question marks."""
+
+    def encode(self, text: str) -> bytes:
+        return text.encode("ascii", "replace")
+
+
+@part_fault("store-sums-composed", within("identifiers", ("accents",)))
+class SumsComposed(Checksums):
+    """Composes letters and accents."""
+
+    def encode(self, text: str) -> bytes:
+        return unicodedata.normalize("NFC", text).encode()
 
 
 # -- the snapshot, and what is published meanwhile

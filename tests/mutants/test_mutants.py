@@ -43,6 +43,7 @@ CONTROLS = {  # servers without a fault, and the scenarios that concern what is 
     ),
     "none-store": ("subscriber/store/",),
     "none-store-topics": ("subscriber/store/",),
+    "none-store-elements": ("subscriber/store/",),
 }
 
 
