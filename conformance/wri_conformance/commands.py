@@ -253,10 +253,10 @@ def show(argv: list[str]) -> int:
         print(f"# {case.id}\n# {case.title}")
         if case.about:
             print(f"# {case.about}")
-        print(
-            f"# role {case.role}, needs {', '.join(case.needs)}, fixture {case.fixture}, ", end=""
-        )
-        print(f"{case.state}, server: {case.server}")
+        print(f"# role {case.role}, needs {', '.join(case.needs)}", end="")
+        if case.role in {"server", "publisher"}:
+            print(f", fixture {case.fixture}, {case.state}", end="")
+        print(f", server: {case.server}")
         print(f"# {case.path}")
         steps = [dict(step.spec) for step in case.steps]
         print(yaml.safe_dump(steps, sort_keys=False, allow_unicode=True, width=100), end="")

@@ -9,6 +9,7 @@ import base64
 import binascii
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +107,13 @@ class Counterpart:
         self.scheduler.close()
 
     def _close_connections(self) -> bool:
-        numbers = [
-            self.adapter.ask({"do": "close", "connection": name}) for name in sorted(self._open)
-        ]
-        return self._wait_for(
-            lambda: all(self.adapter.answer(number) for number in numbers), _CLOSED * self.scale
-        )
+        for name in sorted(self._open):
+            closed = partial(
+                self.adapter.answer, self.adapter.ask({"do": "close", "connection": name})
+            )
+            if not self._wait_for(closed, _CLOSED * self.scale):
+                return False
+        return True
 
     def unfit(self, step: Step, seen: Seen) -> str:
         """Return why what a step observed does not do as preparation; nothing if it does."""
@@ -159,7 +161,7 @@ class Counterpart:
                 getattr(self, f"_{step.action}")(step)
         self.adapter.read()
 
-    def _wait_for(self, met: Callable[[], bool], seconds: float) -> bool:
+    def _wait_for(self, met: Callable[[], object], seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while not met():
             if time.monotonic() >= deadline:
