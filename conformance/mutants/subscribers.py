@@ -240,7 +240,6 @@ class NoLastWord(Subscriber):
         "subscriber/end/stopped::found-out::WRI-PUB-25",
         "subscriber/end/gone::found-out::WRI-PUB-25",
         "subscriber/end/deaf-port::found-out::WRI-PUB-25",
-        "subscriber/restart::old-one::WRI-PUB-25",
         "subscriber/keys/refused/*::refused::WRI-SEC-25",
     ],
 )

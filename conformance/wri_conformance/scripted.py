@@ -231,8 +231,8 @@ class Scripted:
         return {"done": True}
 
     def kill(self) -> dict[str, Any]:
-        """Crash: the process and the ports are gone, the files are not."""
-        self._close_ports(linger=0)
+        """Crash: the process and the ports are gone, the files and what was published are not."""
+        self._close_ports()
         self._end_process()
         return {"done": True}
 
