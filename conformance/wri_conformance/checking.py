@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from wri_conformance.adapters import AdapterError
+from wri_conformance.adapters import Adapter, AdapterError
 from wri_conformance.counterpart import Counterpart
 from wri_conformance.judging import Judge
 from wri_conformance.manifest import Manifest
@@ -63,8 +63,10 @@ def check(manifest: Manifest, role: str, workshop: Workshop, path: Path | None) 
     """
     claims = set(manifest.capabilities)
     findings: list[Finding] = []
+    home, adapter = workshop.home(), None
     for name, talk in _talks(role, claims):
-        with_adapter = _Talk(manifest, role, workshop, path)
+        run = Run(manifest, workshop, home, f"talk-{len(findings)}", "basic", "paused", path)
+        with_adapter = _Talk(run, role, adapter)
         try:
             talk(with_adapter, claims)
         except _Wrong as error:
@@ -75,24 +77,26 @@ def check(manifest: Manifest, role: str, workshop: Workshop, path: Path | None) 
             findings.append(Finding(name))
         finally:
             with_adapter.close()
+        adapter = with_adapter.cast.adapter if with_adapter.cast.sound else None
         if findings[-1].wrong and findings[-1].blame == "adapter":
             break
+    if adapter is not None:
+        adapter.close()
     return findings
 
 
 class _Talk:
-    """A conversation with an adapter that was just started."""
+    """A conversation with an adapter: one that runs already, or a new one."""
 
-    def __init__(
-        self, manifest: Manifest, role: str, workshop: Workshop, path: Path | None
-    ) -> None:
-        run = Run(manifest, workshop, workshop.home(), "adapter", "basic", "paused", path)
+    def __init__(self, run: Run, role: str, adapter: Adapter | None) -> None:
         scenario = Scenario(
-            "adapter", "", "", role, (), "basic", "adapter", "paused", "own", (), manifest.path
+            *(run.workflow, "", "", role, (), run.fixture, run.workflow, run.state, "own", ()),
+            path=run.manifest.path,
         )
         self._run = run
-        self._judge = Judge("adapter", Specification("", {}, {}), {})
-        self.cast = Counterpart(scenario, run, manifest.adapters[role], workshop.scale)
+        self._judge = Judge(run.workflow, Specification("", {}, {}), {})
+        command = run.manifest.adapters[role]
+        self.cast = Counterpart(scenario, run, command, run.workshop.scale, adapter=adapter)
         self.cast.begin()
         self._steps = 0
 

@@ -8,7 +8,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,11 @@ class ChecksFailedError(Exception):
     """A check failed; the evidence is in the item."""
 
 
+def _selects(patterns: Sequence[str], case: Scenario) -> bool:
+    names = [case.id, *(c.id for c in case.checks), *(c.requirement for c in case.checks)]
+    return not patterns or any(manifests.selects(pattern, *names) for pattern in patterns)
+
+
 @define(eq=False)
 class Suite:
     """The suite in one pytest process: a worker plays, the controller judges and reports."""
@@ -185,7 +190,9 @@ class Suite:
         else:
             say = terminal.sayer(config)
             path = venvs.ensure(manifest.pip, say) if manifest.pip else None
-            version, fatal = preflight(manifest, path, scale)
+            patterns = config.getoption("--wri-select")
+            roles = {case.role for case in cases if _selects(patterns, case)}
+            version, fatal = preflight(manifest, path, scale, roles)
         report = results.Report(
             manifest,
             specification,
@@ -199,11 +206,7 @@ class Suite:
 
     def selected(self, case: Scenario) -> bool:
         """Tell whether `--wri-select` wants a scenario."""
-        patterns = self.config.getoption("--wri-select")
-        if not patterns:
-            return True
-        names = [case.id, *(c.id for c in case.checks), *(c.requirement for c in case.checks)]
-        return any(manifests.selects(pattern, *names) for pattern in patterns)
+        return _selects(self.config.getoption("--wri-select"), case)
 
     def play(self, case: Scenario) -> results.Played:
         """Return a scenario's results, known failures marked; never raises but for the user's."""

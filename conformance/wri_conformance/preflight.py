@@ -4,6 +4,7 @@ The server is started once, and each adapter is checked.
 """
 
 import subprocess
+from collections.abc import Container
 from pathlib import Path
 
 from wri_conformance import checking
@@ -15,8 +16,10 @@ from wri_conformance.runs import Run, StartError, Workshop
 from wri_conformance.trace import Trace, readable
 
 
-def preflight(manifest: Manifest, path: Path | None, scale: float) -> tuple[str, dict[str, str]]:
-    """Return the version and, by role, why it cannot be played.
+def preflight(
+    manifest: Manifest, path: Path | None, scale: float, roles: Container[str]
+) -> tuple[str, dict[str, str]]:
+    """Return the version and, for those of `roles` that cannot be played, why.
 
     A server is of use if it writes a contact file and anything at all answers at its request
     port: whether rightly is for the scenarios to say. An adapter is if it keeps its protocol.
@@ -37,10 +40,16 @@ def preflight(manifest: Manifest, path: Path | None, scale: float) -> tuple[str,
     fatal: dict[str, str] = {}
     try:
         version = _version(run)
-        if manifest.start and (why := _try_it(run, scale)):
+        if (
+            manifest.start
+            and ("server" in roles or "publisher" in roles)
+            and (why := _try_it(run, scale))
+        ):
             fatal |= {"server": why, "publisher": why}
         for role in manifest.adapters:
-            if why := checking.fatal(checking.check(manifest, role, workshop, path)):
+            if role in roles and (
+                why := checking.fatal(checking.check(manifest, role, workshop, path))
+            ):
                 fatal[role] = why
     finally:
         run.close()

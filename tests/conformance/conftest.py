@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,13 +120,14 @@ def wri(tmp_path: Path) -> Wri:
 
 @pytest.fixture
 def interrupted(wri: Wri) -> Callable[[signal.Signals, str], Done]:
-    """Run the suite, and send it a signal as soon as it has started a server."""
+    """Run the suite, and send it a signal as soon as there is a server, its own or another."""
 
     def run(number: signal.Signals, workers: str) -> Done:
         process = wri.popen("test", "reference", "--results", "results", "-n", workers)
-        contacts = str(wri.base / "tmp" / "wri-*/*/cylc-run/main/.service/contact")
+        contacts = str(wri.base / "tmp" / "wri-*/*/cylc-run/main*/.service/contact")
         while not glob.glob(contacts):  # noqa: PTH207 - pathlib's fails if a directory vanishes
             assert process.poll() is None
+            time.sleep(0.01)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
         return Done(process.returncode, out, err, wri.base / "results")

@@ -282,9 +282,7 @@ def test_show_and_explain(wri: Wri) -> None:
     explained = wri("explain", "err-2")
     assert explained.status == 0
     assert "server/errors/unknown-endpoint::refused::WRI-ERR-2" in explained.out
-    assert "the suite does not test" in wri("explain", "WRI-CLI-1").out.replace(
-        "this revision of ", ""
-    )
+    assert "not checked: unobserved: a client that is told" in wri("explain", "WRI-VER-1").out
 
 
 def test_results_that_cannot_be_written_are_bad_usage(wri: Wri) -> None:
