@@ -62,7 +62,6 @@ class Counterpart:
     sound: bool = True  # whether the adapter can be used by another scenario
     _timeouts: dict[str, float] = field(factory=dict)  # of connections, unless it is the default
     _waiting: list[Step] = field(factory=list)  # for the next request
-    _secrets: set[bytes] = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
         """Make the scheduler, which is not running yet."""
@@ -85,7 +84,8 @@ class Counterpart:
         return self._remember(self.scheduler.start())
 
     def _remember(self, done: dict[str, Any]) -> dict[str, Any]:
-        self._secrets |= {pair.secret for pair in self.scheduler.keys.values() if pair.secret}
+        pairs = self.scheduler.keys.values()
+        self.trace.secrets |= {pair.secret for pair in pairs if pair.secret}
         return done
 
     def names(self) -> Mapping[str, Any]:
@@ -133,7 +133,7 @@ class Counterpart:
                 return eventually(step, judge, action, self.scale)
             return action(step)
         except AdapterError as error:
-            self.trace.note("adapter", "·", self._clean(str(error).encode()).decode())
+            self.trace.note("adapter", "·", str(error))
             self.sound = False
             raise StartError(str(error), "") from None
 
@@ -243,7 +243,7 @@ class Counterpart:
         numbers = []
         subscribed, refused = len(self.scheduler.subscriptions), self._refused()
         for command in commands:
-            self.trace.note("adapter", "→", self._clean(canonical(command).encode()).decode())
+            self.trace.note("adapter", "→", canonical(command))
             numbers.append(self.adapter.ask(command))
         patience = self._patience(step, commands)
         arrived = self._wait_for(
@@ -256,8 +256,7 @@ class Counterpart:
             )
         answers = [answer for n in numbers if (answer := self.adapter.answer(n)) is not None]
         for answer in answers:
-            line = self._clean(canonical(dict(answer.body)).encode()).decode()
-            self.trace.note("adapter", "←", [line.encode()])
+            self.trace.note("adapter", "←", [canonical(dict(answer.body)).encode()])
         for command, answer in zip(commands, answers, strict=True):
             if command["do"] in _CONNECTED and answer.result == "done":
                 self._open.add(command["connection"])
@@ -454,17 +453,12 @@ class Counterpart:
         return [
             f"a secret key is in {where}"
             for where, content in told.items()
-            if any(secret in content for secret in self._secrets)
+            if any(secret in content for secret in self.trace.secrets)
         ]
 
     def _finish(self, _step: Step) -> Seen:
         self.sound = False
         return Seen(self.adapter.finish(_FINISH * self.scale))
-
-    def _clean(self, data: bytes) -> bytes:
-        for secret in self._secrets:
-            data = data.replace(secret, b"(a secret key)")
-        return data
 
 
 def _content(path: Path) -> bytes:

@@ -31,15 +31,19 @@ def readable(frame: bytes, longest: int = _LONGEST) -> str:
 
 @define
 class Trace:
-    """Events with the seconds since the scenario began. Secret keys never get here."""
+    """Events with the seconds since the scenario began, without the secret keys that are known."""
 
     events: list[dict[str, Any]] = field(factory=list)
+    secrets: set[bytes] = field(factory=set)
     dropped: int = 0
     _began: float = field(factory=time.monotonic)
 
     def note(self, peer: str, direction: str, frames: Sequence[bytes] | str) -> None:
         """Add an event: `direction` is `→` sent, `←` received, or `·` anything else."""
-        shown = [frames] if isinstance(frames, str) else [readable(frame) for frame in frames]
+        if isinstance(frames, str):
+            shown = [self._without_secrets(frames.encode("utf-8", "backslashreplace")).decode()]
+        else:
+            shown = [readable(self._without_secrets(frame)) for frame in frames]
         event = {
             "t": round(time.monotonic() - self._began, 4),
             "peer": peer,
@@ -50,3 +54,8 @@ class Trace:
         if len(self.events) > _MOST:
             del self.events[_MOST // 2]
             self.dropped += 1
+
+    def _without_secrets(self, data: bytes) -> bytes:
+        for secret in self.secrets:
+            data = data.replace(secret, b"(a secret key)")
+        return data

@@ -52,6 +52,14 @@ def test_a_long_frame_of_anything_is_bounded(unit: bytes) -> None:
     assert len(readable(unit * 500_000)) < 4000
 
 
+def test_a_trace_has_no_secret_that_is_known() -> None:
+    trace = Trace(secrets={b"s3cret"})
+    trace.note("p", "→", [b"x s3cret y", b"s3cret"])
+    trace.note("p", "·", "it said s3cret")
+    shown = [frame for event in trace.events for frame in event["frames"]]
+    assert shown == ["x (a secret key) y", "(a secret key)", "it said (a secret key)"]
+
+
 def test_a_trace_is_bounded_and_keeps_both_ends() -> None:
     trace = Trace()
     for number in range(1000):
