@@ -185,12 +185,21 @@ class Peer:
                 return event
         return "pending" if "connected" in self.events else "unreachable"
 
-    def send(self, body: Sequence[bytes], envelope: Sequence[bytes] = (b"",)) -> None:
-        """Send a body of one or more frames, after the envelope where the socket adds none."""
+    def send(self, body: Sequence[bytes], envelope: Sequence[bytes] = (b"",)) -> bool:
+        """Send a body of one or more frames, after the envelope where the socket adds none.
+
+        Returns False if there is no connection that takes it: the handshake failed, or nothing
+        has been read for long. No reply will come to it, then.
+        """
         prefix = tuple(envelope) if self.kind == "DEALER" else ()
         self.trace.note(self.name, "→", [*prefix, *body])
         self._sent.append((time.monotonic(), prefix))
-        self.socket.send_multipart([*prefix, *body], flags=zmq.NOBLOCK)
+        try:
+            self.socket.send_multipart([*prefix, *body], flags=zmq.NOBLOCK)
+        except zmq.Again:
+            self.trace.note(self.name, "·", "not sent: there is no connection that takes it")
+            return False
+        return True
 
     def forget(self) -> None:
         """Expect no reply to what was sent so far."""

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import zmq
 from attrs import define, field
 
 from wri_conformance import (
@@ -162,13 +161,11 @@ class Player:
         peer = self._connections.client(step.peer, self._of(step))
         envelope = [part.encode() for part in step.spec.get("envelope", [""])]
         sent = " + ".join(readable(frame) for frame in body)
-        try:
-            for _ in range(step.spec.get("times", 1)):
-                peer.send(body, envelope)
-        except zmq.Again:
-            if step.spec.get("answer") != "never":
-                self._connections.drop(peer)
-                return Seen(why=f"no connection ({peer.handshake()})", sent=sent)
+        taken = all(peer.send(body, envelope) for _ in range(step.spec.get("times", 1)))
+        if not taken and step.spec.get("answer") != "never":
+            why = f"no connection ({peer.handshake()})"
+            self._connections.drop(peer)
+            return Seen(why=why, sent=sent)
         if "answer" in step.spec:
             return Seen({"sent": True}, sent=sent)
         seen = self._silence(step, peer) if "silence" in step.spec else self._await(step, peer)
