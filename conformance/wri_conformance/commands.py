@@ -80,6 +80,13 @@ def test(argv: list[str]) -> int:
     parser.add_argument(
         "--strict", action="store_true", help="warnings and inconclusive checks fail the run"
     )
+    parser.add_argument(
+        "--repeat",
+        metavar="NUMBER",
+        type=int,
+        default=1,
+        help="play everything so often, and tell what did not come to the same verdict each time",
+    )
     options, others = parser.parse_known_args(argv)
     name = manifest.load(manifest.find(options.manifest), load_specification()).name
     import pytest  # noqa: PLC0415 - the other subcommands do without it
@@ -97,6 +104,7 @@ def test(argv: list[str]) -> int:
         *("--wri-results", str(directory.resolve())),
         *("--wri-patience", str(options.patience)),
         *("--junitxml", str(directory / "junit.xml")),
+        *("--wri-repeat", str(options.repeat)),
         *(["--wri-strict"] if options.strict else []),
         *(part for pattern in options.select for part in ("--wri-select", pattern)),
         *others,

@@ -27,6 +27,7 @@ from wri_conformance.stage import Stage
 from wri_conformance.verdict import Verdict, apply_known
 
 _BAD = {Verdict.FAIL, Verdict.ERROR}
+_ROUND = "#"  # before the number of a round, from the second on
 _SUITE = pytest.StashKey["Suite"]()
 
 
@@ -56,6 +57,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--wri-strict", action="store_true", help="warnings and inconclusive checks fail the run"
+    )
+    group.addoption(
+        "--wri-repeat",
+        metavar="NUMBER",
+        type=int,
+        default=1,
+        help="play everything so often, and tell what did not come to the same verdict each time",
     )
 
 
@@ -95,10 +103,12 @@ class ScenarioFile(pytest.File):
                 parts = case.id.split("/")
                 cut = min(2, len(parts) - 1)
                 group, rest = "/".join(parts[:cut]), "/".join(parts[cut:])
-                item: ScenarioItem = ScenarioItem.from_parent(
-                    self, name=rest, nodeid=f"{group}::{rest}", case=case
-                )
-                yield item
+                for number in range(self.config.getoption("--wri-repeat")):
+                    name = f"{rest}{_ROUND}{number + 1}" if number else rest
+                    item: ScenarioItem = ScenarioItem.from_parent(
+                        self, name=name, nodeid=f"{group}::{name}", case=case
+                    )
+                    yield item
 
 
 class ScenarioItem(pytest.Item):
@@ -164,6 +174,7 @@ class Suite:
     report: results.Report
     _stage: Stage | None = None
     _began: float = field(factory=time.monotonic)
+    _told: set[str] = field(factory=set)  # items of which it is known what came of them
     survivors: list[str] = field(factory=list)
     here: Path = field(factory=Path.cwd)
 
@@ -183,6 +194,8 @@ class Suite:
         scale = config.getoption("--wri-patience")
         if not 0 < scale < math.inf:
             raise Mistake("the patience must be a number greater than 0", "2 waits twice as long")
+        if config.getoption("--wri-repeat") < 1:
+            raise Mistake("what is repeated is played at least once", "give a number from 1")
         collect_only = config.getoption("--collect-only", default=False)
         if handed or collect_only:
             path = Path(handed["path"]) if handed.get("path") else None
@@ -262,6 +275,10 @@ class Suite:
             return collected
         return None
 
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Let a round end before the next begins."""
+        items.sort(key=lambda item: int(item.name.partition(_ROUND)[2] or 1))
+
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
@@ -277,20 +294,20 @@ class Suite:
         document = getattr(report, "wri", None)
         if document is not None:
             played = results.Played.from_json(json.loads(document))
-            self.report.played[played.id] = played
-        elif report.failed:
+            self.report.add(played)
+            self._told.add(report.nodeid)
+        elif report.failed and report.nodeid not in self._told:
+            self._told.add(report.nodeid)
             self._note_loss(report)
 
     def _note_loss(self, report: pytest.TestReport) -> None:
         """A scenario without results was lost, with its worker for one: the suite's fault."""
-        identity = report.nodeid.replace("::", "/")
+        identity = report.nodeid.replace("::", "/").partition(_ROUND)[0]
         for case in self.scenarios:
-            if case.id == identity and identity not in self.report.played:
+            if case.id == identity:
                 reason = f"the scenario was lost: {str(report.longrepr).splitlines()[-1:]}"
                 found = results.unreached(case, Verdict.ERROR, reason)
-                self.report.played[identity] = results.Played(
-                    identity, case.title, 0.0, 1, found, []
-                )
+                self.report.add(results.Played(identity, case.title, 0.0, 1, found, []))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import zmq
-from attrs import define, field
+from attrs import define, evolve, field
 
 from wri import __version__
 from wri_conformance.manifest import Manifest
 from wri_conformance.privacy import redacted
 from wri_conformance.scenario import Scenario
 from wri_conformance.specification import Specification
-from wri_conformance.verdict import Exit, Result, Verdict, exit_status, stale
+from wri_conformance.verdict import Exit, Result, Verdict, exit_status, over_rounds, stale
 
 FORMAT = 1
 
@@ -70,6 +70,21 @@ class Report:
     fatal: str = ""
     broken: bool = False
     played: dict[str, Played] = field(factory=dict)
+
+    def add(self, played: Played) -> None:
+        """Take a scenario, or one round more of it."""
+        before = self.played.get(played.id)
+        if before is not None:
+            results = over_rounds(before.results, played.results)
+            worse = [r.verdict for r in results] != [r.verdict for r in before.results]
+            played = evolve(
+                played,
+                results=results,
+                trace=played.trace if worse else before.trace,  # of the round that decided
+                seconds=round(before.seconds + played.seconds, 3),
+                attempts=before.attempts + played.attempts,
+            )
+        self.played[played.id] = played
 
     @property
     def results(self) -> list[Result]:

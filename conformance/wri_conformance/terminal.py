@@ -14,7 +14,7 @@ from wri import __version__
 from wri_conformance import markdown, webpage
 from wri_conformance.evidence import block
 from wri_conformance.results import Report
-from wri_conformance.verdict import Exit, Result, Verdict
+from wri_conformance.verdict import Exit, Result, Verdict, unsteady
 
 COLUMNS = (
     Verdict.PASS,
@@ -142,6 +142,7 @@ def summary(
     _list_warnings(writer, report, results)
     _list_known(writer, results)
     _list_not_applicable(writer, results)
+    _list_unsteady(writer, results)
     if results:
         writer.section("checks")
         _table(writer, by_group(results), report.counts)
@@ -182,6 +183,21 @@ def _list_not_applicable(writer: Any, results: list[Result]) -> None:
     writer.section("not applicable", blue=True)
     for reason, count in reasons.most_common():
         writer.line(f"{count:4} checks: {reason}")
+
+
+def _list_unsteady(writer: Any, results: list[Result]) -> None:
+    rounds = max((sum(result.rounds.values()) for result in results), default=0)
+    if not rounds:
+        return
+    found = unsteady(results)
+    writer.section(f"{rounds} rounds", yellow=bool(found), green=not found)
+    for result in found:
+        total = sum(result.rounds.values())
+        passed = result.rounds.get(Verdict.PASS.value, 0)
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in result.rounds.items())
+        writer.line(f"{100 * passed / total:5.1f} % pass  {result.id}  ({counts})", yellow=True)
+    if not found:
+        writer.line(f"each of {len(results)} checks came to the same verdict every time")
 
 
 def _table(writer: Any, table: dict[str, Counter[Verdict]], total: Counter[Verdict]) -> None:

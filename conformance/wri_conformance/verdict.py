@@ -8,6 +8,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve, frozen
@@ -57,6 +58,8 @@ class Result:
     known: str = ""
     reproduce: str = ""
     url: str = ""
+    rounds: Mapping[str, int] = MappingProxyType({})
+    """How often it came to which verdict, if it was tried more than once (`--repeat`)."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as `results.json` has it."""
@@ -76,6 +79,8 @@ class Result:
             document["reached"] = False
         if self.late:
             document["late"] = True
+        if self.rounds:
+            document["rounds"] = dict(self.rounds)
         if self.verdict not in {Verdict.PASS, Verdict.NOT_APPLICABLE}:
             document["expected"] = self.expected
             document["actual"] = self.actual
@@ -115,6 +120,38 @@ def _settle(results: list[Result]) -> Result:
         message = f"{late[0].message}; tried again it took {kept[-1].seconds} s"
         return evolve(late[0], verdict=Verdict.INCONCLUSIVE, message=message)
     return results[-1]
+
+
+_GRAVITY = (
+    Verdict.ERROR,
+    Verdict.FAIL,
+    Verdict.WARN,
+    Verdict.INCONCLUSIVE,
+    Verdict.KNOWN_FAILURE,
+    Verdict.PASS,
+    Verdict.NOT_APPLICABLE,
+)
+
+
+def over_rounds(before: Sequence[Result], now: Sequence[Result]) -> list[Result]:
+    """Join what earlier rounds of a scenario came to with one round more (`--repeat`).
+
+    The gravest verdict stands: a check that failed once in ten rounds has failed. `rounds` tells
+    how often it came to which.
+    """
+    return [_over_rounds(old, new) for old, new in zip(before, now, strict=True)]
+
+
+def _over_rounds(old: Result, new: Result) -> Result:
+    counts = Counter(old.rounds or {old.verdict.value: 1})
+    counts[new.verdict.value] += 1
+    grave = min(old, new, key=lambda result: _GRAVITY.index(result.verdict))
+    return evolve(grave, rounds=dict(counts))
+
+
+def unsteady(results: Iterable[Result]) -> list[Result]:
+    """Return the checks that did not come to the same verdict in every round."""
+    return [result for result in results if len(result.rounds) > 1]
 
 
 def apply_known(

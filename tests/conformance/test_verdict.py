@@ -12,8 +12,10 @@ from wri_conformance.verdict import (
     apply_known,
     exit_status,
     of_failure,
+    over_rounds,
     settle,
     stale,
+    unsteady,
 )
 
 TODAY = dt.date(2026, 11, 23)
@@ -180,3 +182,34 @@ def test_a_result_survives_its_json_form() -> None:
         after = Result.from_json(before.to_json())
         assert (after.id, after.verdict, after.message) == (before.id, verdict, "m")
         assert after.seconds == before.seconds
+
+
+@pytest.mark.parametrize(
+    ("rounds", "verdict"),
+    [
+        ([Verdict.PASS, Verdict.PASS, Verdict.PASS], Verdict.PASS),
+        ([Verdict.PASS, Verdict.FAIL, Verdict.PASS], Verdict.FAIL),
+        ([Verdict.FAIL, Verdict.PASS, Verdict.WARN], Verdict.FAIL),
+        ([Verdict.PASS, Verdict.WARN, Verdict.INCONCLUSIVE], Verdict.WARN),
+        ([Verdict.KNOWN_FAILURE, Verdict.PASS, Verdict.PASS], Verdict.KNOWN_FAILURE),
+        ([Verdict.INCONCLUSIVE, Verdict.KNOWN_FAILURE, Verdict.PASS], Verdict.INCONCLUSIVE),
+        ([Verdict.FAIL, Verdict.ERROR, Verdict.PASS], Verdict.ERROR),
+    ],
+)
+def test_of_several_rounds_the_gravest_verdict_stands(
+    rounds: list[Verdict], verdict: Verdict
+) -> None:
+    joined = [result(rounds[0], message="round 0")]
+    for number, one in enumerate(rounds[1:], start=1):
+        joined = over_rounds(joined, [result(one, message=f"round {number}")])
+    (only,) = joined
+    assert only.verdict is verdict
+    assert only.message == f"round {rounds.index(verdict)}"
+    assert only.rounds == {v.value: rounds.count(v) for v in rounds}
+    assert unsteady(joined) == (joined if len(set(rounds)) > 1 else [])
+    assert Result.from_json(only.to_json()).rounds == only.rounds
+
+
+def test_a_single_round_is_not_told() -> None:
+    assert "rounds" not in result(Verdict.PASS).to_json()
+    assert unsteady([result(Verdict.PASS)]) == []
