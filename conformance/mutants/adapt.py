@@ -13,7 +13,7 @@ sys.path.insert(1, str(_CONFORMANCE / "implementations"))
 from reference_adapter import Adapter  # noqa: E402
 
 from mutants import PEERS  # noqa: E402
-from mutants.registry import ADAPTER_FAULTS  # noqa: E402
+from mutants.registry import ADAPTER_FAULTS, AdapterFault  # noqa: E402
 
 SEAMS = {
     "WorkflowRuntimeClient": "client",
@@ -26,22 +26,38 @@ def adapter(peer: type) -> Adapter:
     """Return an adapter of a client, subscriber or data store, or an adapter as it is."""
     if issubclass(peer, Adapter):
         return peer()
-    seam = next(SEAMS[base.__name__] for base in peer.__mro__ if base.__name__ in SEAMS)
-    mutant: Adapter = type("Mutant", (Adapter,), {seam: peer})()
+    mutant: Adapter = type("Mutant", (Adapter,), {_seam(peer): peer})()
     return mutant
+
+
+def _seam(peer: type) -> str:
+    return next(SEAMS[base.__name__] for base in peer.__mro__ if base.__name__ in SEAMS)
+
+
+def roles(fault: AdapterFault) -> list[str]:
+    """Return the roles that a mutant plays: that of its class, or those of what it breaks."""
+    if issubclass(fault.peer, Adapter):
+        return sorted({pattern.split("/")[0] for pattern in fault.breaks})
+    return ["client" if _seam(fault.peer) == "client" else "subscriber"]
+
+
+def load() -> dict[str, AdapterFault]:
+    """Return all clients and subscribers by name, those without a fault among them."""
+    for subject in PEERS:
+        importlib.import_module(f"mutants.{subject}")
+    return ADAPTER_FAULTS
 
 
 def main() -> None:
     """Adapt until the input ends, with the fault that is asked for."""
-    for subject in PEERS:
-        importlib.import_module(f"mutants.{subject}")
+    known = load()
     parser = argparse.ArgumentParser(
         description="A client and a subscriber, one of them with a fault.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"{name}\n    {one.about}" for name, one in ADAPTER_FAULTS.items()),
+        epilog="\n".join(f"{name}\n    {one.about}" for name, one in known.items()),
     )
-    parser.add_argument("--fault", required=True, choices=ADAPTER_FAULTS, metavar="NAME")
-    asyncio.run(adapter(ADAPTER_FAULTS[parser.parse_args().fault].peer).serve())
+    parser.add_argument("--fault", required=True, choices=known, metavar="NAME")
+    asyncio.run(adapter(known[parser.parse_args().fault].peer).serve())
 
 
 if __name__ == "__main__":

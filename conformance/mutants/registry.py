@@ -1,7 +1,10 @@
 """The list of faults, which every module of this directory adds to."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import yaml
 
 if TYPE_CHECKING:
     from mutants.peer import Mutant
@@ -68,3 +71,14 @@ def adapter_fault(name: str, breaks: list[str]) -> Callable[[_Peer], _Peer]:
         return peer
 
     return register
+
+
+def read_collateral() -> dict[str, list[str]]:
+    """Return what each fault breaks besides what it was made for, by its name.
+
+    Patterns as those of `fault`. `*` alone stands for nearly everything: such a mutant is tried on
+    what it was made for only.
+    """
+    text = Path(__file__).with_name("collateral.yaml").read_text(encoding="utf-8")
+    found: dict[str, list[str]] = yaml.safe_load(text) or {}
+    return found

@@ -7,22 +7,36 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # the directory of this package
 
-from mutants import SUBJECTS  # noqa: E402
+from mutants import SUBJECTS, reach  # noqa: E402
 from mutants.front import Front  # noqa: E402
 from mutants.peer import Mutant, Router  # noqa: E402
 from mutants.registry import FAULTS, Fault  # noqa: E402
 
+ROLES = ["server", "publisher"]
+
+
+def control(fault: Fault) -> str:
+    """Return the name of the server without a fault that a mutant derives from."""
+    return f"none-{reach.control(fault.server).__name__.lower()}"
+
+
 CONTROLS = {
-    f"none-{server.__name__.lower()}": Fault("", "Nothing is wrong.", (), server)
+    control(fault): fault._replace(name=control(fault))
     for server in (Mutant, Router, Front)
+    for fault in (Fault("", "Nothing is wrong.", (), server),)
 }
+
+
+def load() -> dict[str, Fault]:
+    """Return all servers by name, those without a fault among them."""
+    for subject in SUBJECTS:
+        importlib.import_module(f"mutants.{subject}")
+    return FAULTS | CONTROLS
 
 
 def main() -> None:
     """Serve the workflow until told to stop, with the fault that is asked for."""
-    for subject in SUBJECTS:
-        importlib.import_module(f"mutants.{subject}")
-    known = FAULTS | CONTROLS
+    known = load()
     parser = argparse.ArgumentParser(
         description="A server with one fault.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

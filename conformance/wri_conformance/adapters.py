@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 
 from wri_conformance import schemas
 from wri_conformance.mistakes import Mistake
+from wri_conformance.processes import Process, Spawn, spawn
 from wri_conformance.trace import readable
 
 LONGEST_LINE: Final = 64 * 1024 * 1024  # bytes; 10 MiB as base64 are 14 MiB
@@ -95,7 +96,7 @@ class Adapter:
     """A running adapter. Nothing here waits, but `finish`."""
 
     name: str
-    _process: "subprocess.Popen[bytes]"
+    _process: Process
     _log: Path
     heard: bytearray = field(factory=bytearray)  # all that it printed on standard output
     _told: int = 0  # bytes of it that were parsed
@@ -111,6 +112,7 @@ class Adapter:
         home: Path,
         environment: Mapping[str, str],
         path: Path,
+        spawn: Spawn = spawn,
     ) -> "Adapter":
         """Start the adapter that the manifest `path` names, in `home`.
 
@@ -132,14 +134,13 @@ class Adapter:
         log = home / "output"
         try:
             with log.open("ab") as output:
-                process = subprocess.Popen(
+                process = spawn(
                     [program, *command[1:]],
+                    directory=home,
+                    environment=environment,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
-                    cwd=home,
-                    env=dict(environment),
-                    start_new_session=True,
                 )
         except (OSError, ValueError) as error:
             raise Mistake(

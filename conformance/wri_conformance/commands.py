@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from wri_conformance import manifest, scenario
+from wri_conformance import manifest, scenario, selftesting
 from wri_conformance.mistakes import Mistake
 from wri_conformance.specification import Requirement, Specification, SpecificationError
 from wri_conformance.specification import load as load_specification
@@ -171,6 +171,46 @@ def _finding(what: str, wrong: str, blame: str) -> str:
         mark = f"\x1b[{colour}m{mark}\x1b[0m"
     whose = "the adapter" if blame == "adapter" else "the client, it seems"
     return f"  {mark} {what}" + (f"\n    {whose}: {wrong}" if wrong else "")
+
+
+@_told("wri selftest")
+def selftest(argv: list[str]) -> int:
+    """Try the suite itself on mutants: peers with one fault each."""
+    parser = _Parser(
+        prog="wri selftest",
+        description="Play the scenarios with servers, publishers, clients and subscribers that "
+        "have one fault each (conformance/mutants), and with some that have none. Every check has "
+        "to be failed by one of them, and each has to fail exactly what it declares.",
+        epilog="exit status: 0 so it is, 1 not, 2 interrupted, 3 a process of the suite died, "
+        "4 bad usage",
+    )
+    parser.add_argument(
+        "mutant", nargs="*", help="only these, such as silent-end or 'ignores-*' (default: all)"
+    )
+    parser.add_argument(
+        "-n",
+        dest="workers",
+        metavar="NUMBER",
+        type=int,
+        default=selftesting.workers(),
+        help="how many are tried at once; most of them wait most of the time (%(default)s)",
+    )
+    parser.add_argument(
+        "--declared", action="store_true", help="try each on nothing but what it declares: quick"
+    )
+    parser.add_argument(
+        "--results",
+        metavar="DIRECTORY",
+        default="wri-results/selftest",
+        help="where matrix.json goes (%(default)s)",
+    )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write what mutants break besides what they were made for to collateral.yaml; to be "
+        "read before it is believed",
+    )
+    return selftesting.run(parser.parse_args(argv))
 
 
 def _loading() -> tuple[Specification, tuple[scenario.Scenario, ...]]:

@@ -78,6 +78,7 @@ class Counterpart:
             self.run.home,
             self.run.environment,
             self.run.manifest.path,
+            self.run.workshop.spawn,
         )
 
     def _start(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import fnmatch
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,11 @@ from wri_conformance.specification import Specification
 PLACEHOLDERS = ("workflow", "run_dir", "home", "fixture", "python", "manifest_dir", "bin")
 
 
+@functools.cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))))
+
+
 @frozen
 class KnownFailure:
     """Check ids that may fail, for a reason; not after the day `expires`."""
@@ -30,10 +36,7 @@ class KnownFailure:
 
     def covers(self, check_id: str) -> bool:
         """Tell whether a check id matches one of the patterns; only `*` is special."""
-        return any(
-            re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), check_id)
-            for pattern in self.match
-        )
+        return any(_pattern(pattern).fullmatch(check_id) for pattern in self.match)
 
 
 @frozen

@@ -4,13 +4,83 @@ Each implementation runs with a token in its environment, which its children inh
 when they leave its process group and session, as the jobs of a scheduler do.
 """
 
+import secrets
 import signal
+import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Protocol
 
 import psutil
 
 TOKEN = "WRI_TOKEN"  # noqa: S105 - marks processes, keeps no secret
+
+
+def token() -> str:
+    """Return a new token; all of them are as long."""
+    return secrets.token_hex(8)
+
+
+class Process(Protocol):
+    """A process that was started: as much of `subprocess.Popen` as the suite uses."""
+
+    pid: int
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+
+    def poll(self) -> int | None:
+        """Return its exit status, or None while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit status; raises subprocess.TimeoutExpired."""
+        ...
+
+    def kill(self) -> None:
+        """End it."""
+        ...
+
+
+class Spawn(Protocol):
+    """Starts processes in a session of their own, as `spawn` does."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        *,
+        directory: Path,
+        environment: Mapping[str, str],
+        stdin: int,
+        stdout: int | IO[bytes],
+        stderr: IO[bytes],
+    ) -> Process:
+        """Start a command; raises OSError or ValueError if that cannot be done."""
+        ...
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    stdin: int,
+    stdout: int | IO[bytes],
+    stderr: IO[bytes],
+) -> Process:
+    """Start a command; raises OSError or ValueError if that cannot be done.
+
+    `stdin` may be DEVNULL or PIPE of `subprocess`, and `stdout` PIPE.
+    """
+    return subprocess.Popen(
+        command,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        cwd=directory,
+        env=dict(environment),
+        start_new_session=True,
+    )
 
 
 def marked(token: str) -> Iterator[psutil.Process]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -45,9 +44,10 @@ class StartError(Exception):
 class Workshop:
     """The directory of one process of the suite, with the guard that cleans it up."""
 
-    token: str = field(factory=lambda: secrets.token_hex(8))
+    token: str = field(factory=processes.token)
     directory: Path = field(init=False)
     scale: float = 1.0
+    spawn: processes.Spawn = processes.spawn
     _guard: "subprocess.Popen[bytes]" = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -104,7 +104,7 @@ class Run:
     contact: dict[str, str] = field(factory=dict)  # as last seen; kept when the file is gone
     keys: dict[str, KeyPair] = field(factory=dict)
     unready: str | None = None  # why it shows no workflow; None until somebody looked
-    _child: "subprocess.Popen[bytes] | None" = None
+    _child: processes.Process | None = None
 
     def __attrs_post_init__(self) -> None:
         """Put the files of the manifest into the home, and the fixture into the run directory."""
@@ -196,7 +196,7 @@ class Run:
             second.wait()
         return {"done": True, "exited": status is not None, "status": status}
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
+    def _spawn(self) -> processes.Process:
         command = self.command
         program = shutil.which(command[0], path=self.environment["PATH"])
         if program is None:
@@ -207,14 +207,13 @@ class Run:
             )
         with (self.home / "output").open("ab") as output:
             try:
-                return subprocess.Popen(
+                return self.workshop.spawn(
                     [program, *command[1:]],
+                    directory=self.home,
+                    environment=self.environment,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    cwd=self.home,
-                    env=self.environment,
-                    start_new_session=True,
                 )
             except (OSError, ValueError) as error:
                 raise Mistake(

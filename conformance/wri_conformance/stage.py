@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from wri_conformance import readiness
 from wri_conformance.adapters import Adapter
@@ -41,22 +41,26 @@ class Stage:
     specification: Specification
     path: Path | None = None
     scale: float = 1.0
-    workshop: Workshop = field(init=False)
+    workshop: Workshop = field(
+        default=Factory(lambda self: Workshop(scale=self.scale), takes_self=True)
+    )
     _shared: dict[tuple[str, str, str], Run] = field(factory=dict)
     _adapters: dict[str, tuple[Path, Adapter]] = field(factory=dict)  # by role, idle, in its home
     _number: int = 0
 
-    def __attrs_post_init__(self) -> None:
-        """Make the directory in which everything happens."""
-        self.workshop = Workshop(scale=self.scale)
-
     def close(self) -> list[str]:
         """End everything; return the processes that would not die."""
+        self.clear()
+        return self.workshop.close()
+
+    def clear(self) -> None:
+        """End every server and adapter; the workshop remains."""
         for run in self._shared.values():
             run.close()
         for _, adapter in self._adapters.values():
             adapter.close()
-        return self.workshop.close()
+        self._shared.clear()
+        self._adapters.clear()
 
     def run(self, home: Path, workflow: str, fixture: str, state: str) -> Run:
         """Return an installed workflow that nobody has started."""

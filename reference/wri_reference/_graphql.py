@@ -1,5 +1,6 @@
 """The endpoint `graphql`: from the text of a request to its data (chapter 7), without sockets."""
 
+import functools
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -43,8 +44,12 @@ _GENERIC: Final = frozenset({"GenericScalar", "BroadcastSetting"})
 _log = logging.getLogger("wri_reference")
 
 
+@functools.cache
 def load_schema(release: str = CYLC_VERSION) -> GraphQLSchema:
-    """Return the schema of a release of Cylc, of which major and minor number count."""
+    """Return the schema of a release of Cylc, of which major and minor number count.
+
+    Takes half a second the first time. All servers of a process share it.
+    """
     directory = data.root() / "schemas" / "graphql"
     minor = ".".join(release.split(".")[:2])
     texts = [

@@ -1,143 +1,96 @@
-"""Every mutant fails exactly the checks that it declares, and every check is failed by a mutant."""
+"""What mutants declare. `wri selftest` tries whether it is so; here, a few of them."""
 
-import importlib
+import json
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import attrs
 import pytest
 
-from wri_conformance import manifest, specification
 from wri_conformance import scenario as scenarios
-from wri_conformance.manifest import KnownFailure, Manifest
-from wri_conformance.scenario import Scenario
-from wri_conformance.stage import Stage
-from wri_conformance.verdict import Verdict
+from wri_conformance import trial
+from wri_conformance.nursery import Nursery
+from wri_conformance.trial import Fault
 
-CONFORMANCE = Path(__file__).parents[2] / "conformance"
-sys.path.insert(0, str(CONFORMANCE))
-
-sys.path.insert(1, str(CONFORMANCE / "implementations"))
-
-from mutants import PEERS, SUBJECTS  # noqa: E402
-from mutants.registry import ADAPTER_FAULTS, FAULTS, AdapterFault, Fault  # noqa: E402
-
-for _subject in (*SUBJECTS, *PEERS):
-    importlib.import_module(f"mutants.{_subject}")
-
-SCALE = 0.2  # of all waiting, for most of which a mutant is the reason
-SPECIFICATION = specification.load()
 SCENARIOS = scenarios.load_all()
-# Expected failures are strict: an entry has to go when the suite is mended.
-CONTROLS = {  # servers without a fault, and the scenarios that concern what is special about them
-    "none-mutant": ("server/", "publisher/"),
-    "none-router": ("server/framing/", "server/timeout/"),
-    "none-front": ("server/security/", "publisher/"),
-    "none-client": ("client/",),
-    "none-subscriber": (
-        "subscriber/discovery",
-        "subscriber/end",
-        "subscriber/keys",
-        "subscriber/publications",
-    ),
-    "none-store": ("subscriber/store/",),
-    "none-store-topics": ("subscriber/store/",),
-    "none-store-elements": ("subscriber/store/",),
-}
 
 
-EVERY: dict[str, Fault | AdapterFault] = {
-    **FAULTS,
-    **{name: one for name, one in ADAPTER_FAULTS.items() if one.breaks},
-}
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
 
 
-def _manifest(name: str) -> Manifest:
-    if name in ADAPTER_FAULTS:
-        return _adapted(name)
-    command = ("{python}", str(CONFORMANCE / "mutants" / "serve.py"), "--fault", name, "{workflow}")
-    reference = manifest.load(manifest.find("reference"), SPECIFICATION)
-    start = {"running": command, "paused": (*command, "--pause")}
-    return attrs.evolve(reference, name=name, start=start, ready=30.0, end=15.0)
+@pytest.fixture(scope="module")
+def faults(nursery: Nursery) -> Sequence[Fault]:
+    return nursery.faults()
 
 
-def _adapted(name: str) -> Manifest:
-    command = ("{python}", str(CONFORMANCE / "mutants" / "adapt.py"), "--fault", name)
-    reference = manifest.load(manifest.find("reference"), SPECIFICATION)
-    return attrs.evolve(reference, name=name, adapters=dict.fromkeys(reference.adapters, command))
+def selftest(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "wri", "selftest", "-n", "2", "--results", directory, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
 
 
-def _base(one: Scenario) -> str:
-    """Return the id of a scenario without the case of its matrix."""
-    return one.path.relative_to(scenarios.directory()).with_suffix("").as_posix()
+def test_each_pattern_matches_a_check(faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        for pattern in {*fault.breaks, *fault.also} - {"*"}:
+            found = any(trial.declared(one, [pattern]) for one in SCENARIOS)
+            assert found, f"{fault.name}: {pattern}"
 
 
-def _broken(one: Scenario, patterns: Sequence[str]) -> set[str]:
-    """Return which checks of a scenario the patterns name, without the case of its matrix."""
-    known = KnownFailure(match=tuple(patterns), reason="")
-    return {
-        f"{_base(one)}::{check.step}::{check.requirement}"
-        for check in one.checks
-        if known.covers(check.id)
-    }
-
-
-def _scenarios(fault: Fault | AdapterFault) -> Iterator[Scenario]:
-    """Yield those that a fault breaks; of a matrix the first case for each pattern and check."""
-    seen: set[tuple[str, str]] = set()
-    for one in SCENARIOS:
-        new = {(pattern, id_) for pattern in fault.breaks for id_ in _broken(one, [pattern])}
-        if new - seen:
-            seen |= new
-            yield one
-
-
-@pytest.fixture
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    stage = Stage(_manifest(request.param), SPECIFICATION, scale=SCALE)
-    try:
-        yield stage
-    finally:
-        survivors = stage.close()
-    assert not survivors
-
-
-@pytest.mark.parametrize("stage", EVERY, indirect=True)
-def test_breaks_what_it_declares_and_nothing_else(stage: Stage) -> None:
-    fault = EVERY[stage.manifest.name]
-    declared = KnownFailure(match=fault.breaks, reason="")
-    wrong = []
-    for one in _scenarios(fault):
-        for result in stage.play(one).results:
-            failed = result.verdict in {Verdict.FAIL, Verdict.WARN}
-            if failed != declared.covers(result.id):
-                kind = "collateral" if failed else "survivor"
-                wrong.append(f"{kind}: {result.id}: {result.verdict.value}: {result.message}")
-            elif not failed and result.verdict is not Verdict.PASS:
-                wrong.append(f"{result.verdict.value}: {result.id}: {result.message}")
-    assert not wrong, f"{fault.about}\n" + "\n".join(wrong)
-
-
-@pytest.mark.parametrize("stage", CONTROLS, indirect=True)
-def test_without_a_fault_a_peer_breaks_nothing(stage: Stage) -> None:
-    seen: set[str] = set()
-    for one in SCENARIOS:
-        if _base(one) not in seen and _base(one).startswith(CONTROLS[stage.manifest.name]):
-            seen.add(_base(one))
-            for result in stage.play(one).results:
-                assert result.verdict is Verdict.PASS, f"{result.id}: {result.message}"
-
-
-def test_each_pattern_matches_a_check() -> None:
-    for fault in EVERY.values():
-        for pattern in fault.breaks:
-            assert any(_broken(one, [pattern]) for one in SCENARIOS), f"{fault.name}: {pattern}"
-
-
-def test_each_check_is_broken_by_a_fault() -> None:
-    every = {id_ for one in SCENARIOS for id_ in _broken(one, ["*"])}
-    for fault in EVERY.values():
-        for one in _scenarios(fault):
-            every -= _broken(one, fault.breaks)
+def test_each_check_is_broken_by_a_fault(faults: Sequence[Fault]) -> None:
+    every = {name for one in SCENARIOS for name in trial.checks(one)}
+    for fault in faults:
+        for one in trial.owed(fault, SCENARIOS):
+            every -= trial.declared(one, fault.breaks)
     assert not every, "\n".join(sorted(every))
+
+
+def test_what_is_recorded_is_of_mutants_that_there_are(faults: Sequence[Fault]) -> None:
+    sys.path.insert(0, str(scenarios.directory().parent))
+    from mutants.registry import read_collateral  # noqa: PLC0415 - not a package that is installed
+
+    assert set(read_collateral()) <= {fault.name for fault in faults if fault.breaks}
+
+
+def test_every_role_has_mutants_and_peers_without_a_fault(faults: Sequence[Fault]) -> None:
+    for role in ("server", "publisher", "client", "subscriber"):
+        assert any(role in fault.roles for fault in faults if fault.breaks)
+        assert any(role in fault.roles for fault in faults if not fault.breaks)
+
+
+def test_it_is_known_of_nearly_every_server_what_it_replaces(faults: Sequence[Fault]) -> None:
+    servers = [fault for fault in faults if fault.control and fault.breaks]
+    unknown = [fault.name for fault in servers if not fault.replaces]
+    assert len(unknown) < len(servers) / 20, unknown
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        "accepts-not-utf8",  # answers wrongly
+        "silent-end",  # publishes nothing
+        "reads-words",  # a client
+        "store-sorts-utf16",  # a data store
+    ],
+)
+def test_a_mutant_fails_what_it_declares(mutant: str, tmp_path: Path) -> None:
+    done = selftest(tmp_path, mutant, "--declared")
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = json.loads((tmp_path / "matrix.json").read_text())
+    assert mutant in {name for killers in document["checks"].values() for name in killers}
+    assert document["wrong"] == {}
+
+
+def test_there_is_no_such_mutant(tmp_path: Path) -> None:
+    done = selftest(tmp_path, "no-such-mutant")
+    assert done.returncode == 4
+    assert "there is no mutant 'no-such-mutant'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,212 @@
+"""The suite on trial: plays its scenarios with every mutant, many at once."""
+
+import multiprocessing
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from wri_conformance import manifest, trial
+from wri_conformance.manifest import Manifest
+from wri_conformance.nursery import Nursery, script
+from wri_conformance.runs import Workshop
+from wri_conformance.scenario import Scenario
+from wri_conformance.specification import Specification
+from wri_conformance.stage import Stage
+from wri_conformance.trial import EXPECTED, Fault, Finding
+
+SCALES = (0.2, 0.5, 1.0)
+"""Of all waiting, for most of which a mutant is the reason; what is unexpected is tried again
+with more patience, since a busy machine must not decide."""
+
+_OWN, _SHARED = 6, 40  # scenarios that a worker plays with one mutant before it takes another
+
+
+class WorkerError(Exception):
+    """A process of the suite died, or failed where no implementation can be blamed."""
+
+
+@frozen
+class Trial:
+    """Scenarios that were played with one mutant, and what came of their checks."""
+
+    fault: str
+    findings: tuple[Finding, ...]
+    retried: int
+    seconds: float
+    reached: Mapping[str, frozenset[str]] = {}
+    """By scenario, the places of what a server without a fault ran, if that was recorded."""
+
+
+@frozen
+class _Task:
+    fault: Fault
+    scenarios: tuple[str, ...]
+    record: bool = False
+
+
+@define
+class _Worker:
+    """What a worker process keeps from one task to the next."""
+
+    reference: Manifest
+    specification: Specification
+    scenarios: Mapping[str, Scenario]
+    workshop: Workshop = field(factory=Workshop)
+    nursery: Nursery = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.nursery = Nursery()
+        self.workshop.spawn = self.nursery.spawn
+
+    def carry_out(self, task: _Task) -> Trial:
+        began = time.monotonic()
+        findings: list[Finding] = []
+        reached: dict[str, frozenset[str]] = {}
+        retried = 0
+        stage = self._stage(task.fault, SCALES[0])
+        for name in task.scenarios:
+            scenario = self.scenarios[name]
+            if task.record:
+                found = self._record(task, stage, scenario, reached)
+            else:
+                found = trial.judge(task.fault, stage.play(scenario).results)
+            for scale in SCALES[1:]:
+                if all(one.outcome in EXPECTED for one in found):
+                    break
+                retried += 1
+                patient = self._stage(task.fault, scale)
+                found = trial.judge(task.fault, patient.play(scenario).results)
+                patient.clear()
+            findings += found
+        stage.clear()
+        seconds = round(time.monotonic() - began, 3)
+        return Trial(task.fault.name, tuple(findings), retried, seconds, reached)
+
+    def _record(
+        self, task: _Task, stage: Stage, scenario: Scenario, reached: dict[str, frozenset[str]]
+    ) -> list[Finding]:
+        own = evolve(scenario, server="own") if scenario.server == "shared" else scenario
+        with tempfile.NamedTemporaryFile(dir=self.workshop.directory) as log:
+            self.nursery.record = Path(log.name)
+            findings = trial.judge(task.fault, stage.play(own).results)
+            self.nursery.record = None
+            reached[scenario.id] = frozenset(log.read().decode().splitlines())
+        return findings
+
+    def _stage(self, fault: Fault, scale: float) -> Stage:
+        self.workshop.scale = scale
+        return Stage(
+            _described(self.reference, fault), self.specification, None, scale, self.workshop
+        )
+
+
+def _described(reference: Manifest, fault: Fault) -> Manifest:
+    """Return the manifest of a mutant."""
+    command = ("{python}", str(script(fault)), "--fault", fault.name)
+    if "server" not in fault.roles:
+        adapters = dict.fromkeys(reference.adapters, command)
+        return evolve(reference, name=fault.name, adapters=adapters)
+    start = {"running": (*command, "{workflow}"), "paused": (*command, "{workflow}", "--pause")}
+    return evolve(reference, name=fault.name, start=start, ready=30.0, end=15.0)
+
+
+_worker: _Worker | None = None
+
+
+def _begin(
+    reference: Manifest, specification: Specification, scenarios: Mapping[str, Scenario]
+) -> None:
+    global _worker  # noqa: PLW0603 - a process has one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker = _Worker(reference, specification, scenarios)
+
+
+def _carry_out(task: _Task) -> Trial:
+    assert _worker is not None
+    return _worker.carry_out(task)
+
+
+@define
+class SelfTest:
+    """All mutants and all scenarios."""
+
+    specification: Specification
+    scenarios: Sequence[Scenario]
+    faults: Sequence[Fault]
+    workers: int
+    owed_only: bool = False
+
+    def run(self, tell: Callable[[Trial, int, int], None]) -> Iterator[Trial]:
+        """Yield trials as they end; `tell` is given each, and how many of how many are done.
+
+        Raises:
+            WorkerError: a process of the suite died.
+        """
+        reference = manifest.load(manifest.find("reference"), self.specification)
+        by_id = {one.id: one for one in self.scenarios}
+        pool = ProcessPoolExecutor(
+            self.workers,
+            mp_context=multiprocessing.get_context("fork"),  # scenarios are loaded only once
+            initializer=_begin,
+            initargs=(reference, self.specification, by_id),
+        )
+        with pool:
+            try:
+                reached: dict[str, dict[str, frozenset[str]]] = {}
+                for stage in (self._first, self._second):
+                    yield from self._all(pool, list(stage(reached)), reached, tell)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _all(
+        self,
+        pool: ProcessPoolExecutor,
+        tasks: Sequence[_Task],
+        reached: dict[str, dict[str, frozenset[str]]],
+        tell: Callable[[Trial, int, int], None],
+    ) -> Iterator[Trial]:
+        futures: list[Future[Trial]] = [pool.submit(_carry_out, task) for task in tasks]
+        for number, future in enumerate(as_completed(futures), start=1):
+            try:
+                one = future.result()
+            except Exception as error:
+                task = tasks[futures.index(future)]
+                played = ", ".join(task.scenarios)
+                raise WorkerError(f"{task.fault.name} with {played}: {error!r}") from error
+            reached.setdefault(one.fault, {}).update(one.reached)
+            tell(one, number, len(tasks))
+            yield one
+
+    def _first(self, _: Mapping[str, Any]) -> Iterator[_Task]:
+        """Yield what mutants are owed, and all that concerns those without a fault."""
+        for fault in self.faults:
+            if not fault.breaks and not self.owed_only:
+                costly = [one for one in self.scenarios if one.id in trial.COSTLY]
+                yield from _tasks(fault, [one for one in costly if one.role in fault.roles])
+                every = list(trial.others(fault, self.scenarios, {}))
+                yield from _tasks(fault, every, record=bool(fault.control))
+        for fault in self.faults:
+            yield from _tasks(fault, list(trial.owed(fault, self.scenarios)))
+
+    def _second(self, reached: Mapping[str, Mapping[str, frozenset[str]]]) -> Iterator[_Task]:
+        """Yield what else each mutant can show."""
+        for fault in self.faults if not self.owed_only else ():
+            if fault.breaks:
+                known = reached.get(fault.control, {})
+                yield from _tasks(fault, list(trial.others(fault, self.scenarios, known)))
+
+
+def _tasks(fault: Fault, scenarios: Sequence[Scenario], *, record: bool = False) -> Iterator[_Task]:
+    """Yield scenarios in portions; those that share a server come together."""
+    shared = [one.id for one in scenarios if one.server == "shared"]
+    own = [one.id for one in scenarios if one.server != "shared"]
+    for names, most in ((own, _OWN), (shared, _SHARED)):
+        for first in range(0, len(names), most):
+            yield _Task(fault, tuple(names[first : first + most]), record)

@@ -1,0 +1,117 @@
+"""The self-test judges the suite: what it makes of each outcome, and what it tries."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from wri_conformance import scenario as scenarios
+from wri_conformance import trial
+from wri_conformance.matrix import Matrix
+from wri_conformance.scenario import Scenario
+from wri_conformance.trial import Fault, Finding, Outcome
+from wri_conformance.verdict import Result, Verdict
+
+PLAIN = "server/timeout/suspended"
+MATRIX = "server/hostile/args-type"
+CHECK = f"{PLAIN}::answers::WRI-FRM-7"
+SERVER = frozenset({"server", "publisher"})
+
+
+@pytest.fixture(scope="module")
+def suite() -> Sequence[Scenario]:
+    return scenarios.load_all()
+
+
+def result(check: str, verdict: Verdict) -> Result:
+    scenario, step, requirement = check.split("::")
+    return Result(check, scenario, step, requirement, verdict)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "breaks", "also", "outcome"),
+    [
+        (Verdict.FAIL, (CHECK,), (), Outcome.KILLED),
+        (Verdict.WARN, (CHECK,), (), Outcome.KILLED),
+        (Verdict.FAIL, (), (CHECK,), Outcome.KILLED),
+        (Verdict.FAIL, (), (), Outcome.COLLATERAL),
+        (Verdict.WARN, (), ("*",), Outcome.COLLATERAL),
+        (Verdict.PASS, (CHECK,), (), Outcome.SURVIVOR),
+        (Verdict.PASS, (), (CHECK,), Outcome.SURVIVOR),
+        (Verdict.PASS, (), (), Outcome.QUIET),
+        (Verdict.ERROR, (CHECK,), (), Outcome.UNCLEAR),
+        (Verdict.INCONCLUSIVE, (CHECK,), (), Outcome.UNCLEAR),
+        (Verdict.NOT_APPLICABLE, (), (), Outcome.UNCLEAR),
+    ],
+)
+def test_outcomes(
+    verdict: Verdict, breaks: tuple[str, ...], also: tuple[str, ...], outcome: Outcome
+) -> None:
+    fault = Fault("x", "", breaks, also)
+    (found,) = trial.judge(fault, [result(CHECK, verdict)])
+    assert (found.check, found.outcome) == (CHECK, outcome)
+
+
+def test_of_a_matrix_the_first_case_stands_for_all(suite: Sequence[Scenario]) -> None:
+    fault = Fault("x", "", (f"{MATRIX}/*::refused::*",), roles=SERVER)
+    (owed,) = trial.owed(fault, suite)
+    assert trial.base(owed) == MATRIX
+    assert trial.base(owed) not in {trial.base(one) for one in trial.others(fault, suite, {})}
+
+
+def test_a_pattern_that_names_a_case_is_tried_on_that_case(suite: Sequence[Scenario]) -> None:
+    cases = [one.id for one in suite if trial.base(one) == MATRIX]
+    fault = Fault("x", "", (f"{cases[-1]}::refused::*",))
+    assert [one.id for one in trial.owed(fault, suite)] == [cases[-1]]
+
+
+def test_the_others_are_each_scenario_of_the_roles_once(suite: Sequence[Scenario]) -> None:
+    others = list(trial.others(Fault("x", "", (), roles=SERVER), suite, {}))
+    found = [trial.base(one) for one in others]
+    every = {trial.base(one) for one in suite if one.role in SERVER}
+    assert len(found) == len(set(found))
+    assert set(found) == every - set(trial.COSTLY)
+
+
+def test_what_is_costly_is_there(suite: Sequence[Scenario]) -> None:
+    assert set(trial.COSTLY) <= {trial.base(one) for one in suite}
+
+
+def test_a_scenario_that_cannot_reach_the_fault_is_left_out(suite: Sequence[Scenario]) -> None:
+    fault = Fault("x", "", (), roles=SERVER, replaces=frozenset({"a:1"}))
+    reached = {one.id: {"b:2"} for one in suite} | {PLAIN: {"a:1", "b:2"}}
+    assert [one.id for one in trial.others(fault, suite, reached)] == [PLAIN]
+
+
+def test_who_breaks_everything_is_tried_on_what_it_is_made_for(suite: Sequence[Scenario]) -> None:
+    fault = Fault("x", "", (CHECK,), ("*",), SERVER)
+    assert [one.id for one in trial.owed(fault, suite)] == [PLAIN]
+    assert not list(trial.others(fault, suite, {}))
+
+
+def test_the_matrix_knows_who_kills_what(suite: Sequence[Scenario]) -> None:
+    faults = [Fault("a", "", (CHECK,)), Fault("b", "", ())]
+    matrix = Matrix(suite, faults)
+    assert CHECK in matrix.unkilled
+    matrix.add("a", [Finding(CHECK, Outcome.KILLED)], 0)
+    matrix.add("b", [Finding(CHECK, Outcome.COLLATERAL, "why")], 2)
+    assert CHECK not in matrix.unkilled
+    assert matrix.killers[CHECK] == {"a"}
+    assert [one.message for one in matrix.wrong["b"]] == ["why"]
+    (row,) = [row for row in matrix.rows() if row.group == "server/timeout"]
+    assert (row.killed, row.mutants, row.fewest) == (1, 1, 0)
+    document = matrix.to_json(1.0)
+    assert document["checks"][CHECK] == ["a"]
+    assert document["outcomes"]["killed"] == 1
+    assert document["wrong"]["b"][0]["outcome"] == "collateral"
+
+
+def test_what_is_recorded_is_not_what_a_mutant_is_made_for(suite: Sequence[Scenario]) -> None:
+    whole = next(one for one in suite if trial.base(one) == MATRIX)
+    fault = Fault("a", "", (CHECK,))
+    matrix = Matrix(suite, [fault, Fault("b", "", (), ("*",))])
+    matrix.add("a", [Finding(CHECK, Outcome.KILLED)], 0)
+    assert matrix.collateral() == {"b": ["*"]}
+    matrix.add("a", [Finding(check.id, Outcome.COLLATERAL) for check in whole.checks], 0)
+    recorded = matrix.collateral()["a"]
+    assert recorded == [f"{MATRIX}/*::*"]
+    assert trial.declared(whole, recorded) == set(trial.checks(whole))
