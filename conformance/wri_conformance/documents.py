@@ -64,7 +64,7 @@ def read(path: Path, schema: str) -> Any:
             path,
             None if mark is None else mark.line + 1,
         ) from None
-    errors = list(schemas.named(schema).iter_errors(document))
+    errors = schemas.problems(schema, document)
     if errors:
         worst = _deepest(max(errors, key=relevance))
         raise Mistake(_describe(worst), _fix(worst), path, line_of(text, _place(worst)))

@@ -372,7 +372,7 @@ def _verify_substituted(path: Path, before: list[Any], after: list[Any], case: s
     for number, (template, step) in enumerate(zip(before, after, strict=True)):
         if step == template:
             continue
-        errors = list(schemas.named("scenario.json#/$defs/step").iter_errors(step))
+        errors = schemas.problems("scenario.json#/$defs/step", step)
         if errors:
             raise _mistake(
                 path,

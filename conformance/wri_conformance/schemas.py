@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, relevance
 from jsonschema_specifications import (  # type: ignore[import-untyped]
@@ -62,6 +63,27 @@ def named(name: str) -> Draft202012Validator:
         referencing.exceptions.Unresolvable: there is no such schema.
     """
     return validator({"$ref": name})
+
+
+def problems(name: str, document: Any) -> list[ValidationError]:
+    """Return what is wrong with a document according to a schema of the specification.
+
+    Most documents are right, which jsonschema-rs finds out a thousand times faster; what is wrong
+    is told by jsonschema. `name` is as for `named`.
+    """
+    try:
+        if _quick(name).is_valid(document):
+            return []
+    except ValueError:  # it has what JSON has not
+        pass
+    return list(named(name).iter_errors(document))
+
+
+@cache
+def _quick(name: str) -> jsonschema_rs.Draft202012Validator:
+    known = [(uri, registry().contents(uri)) for uri in registry() if uri.startswith(BASE)]
+    resources = jsonschema_rs.Registry(known, draft=jsonschema_rs.Draft202012)
+    return jsonschema_rs.Draft202012Validator({"$ref": BASE + name}, registry=resources)
 
 
 def _resolve_all(schema: Mapping[str, Any]) -> None:

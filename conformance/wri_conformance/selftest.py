@@ -48,6 +48,7 @@ class _Task:
     fault: Fault
     scenarios: tuple[str, ...]
     record: bool = False
+    patient: bool = True
 
 
 @define
@@ -76,7 +77,7 @@ class _Worker:
                 found = self._record(task, stage, scenario, reached)
             else:
                 found = trial.judge(task.fault, stage.play(scenario).results)
-            for scale in SCALES[1:]:
+            for scale in SCALES[1:] if task.patient else ():
                 if all(one.outcome in EXPECTED for one in found):
                     break
                 retried += 1
@@ -141,6 +142,8 @@ class SelfTest:
     faults: Sequence[Fault]
     workers: int
     owed_only: bool = False
+    patient: bool = True
+    """Whether what is unexpected is tried again; for others than those without a fault."""
 
     def run(self, tell: Callable[[Trial, int, int], None]) -> Iterator[Trial]:
         """Yield trials as they end; `tell` is given each, and how many of how many are done.
@@ -185,28 +188,31 @@ class SelfTest:
             yield one
 
     def _first(self, _: Mapping[str, Any]) -> Iterator[_Task]:
-        """Yield what mutants are owed, and all that concerns those without a fault."""
+        """Yield all that concerns the peers without a fault."""
         for fault in self.faults:
             if not fault.breaks and not self.owed_only:
                 costly = [one for one in self.scenarios if one.id in trial.COSTLY]
                 yield from _tasks(fault, [one for one in costly if one.role in fault.roles])
                 every = list(trial.others(fault, self.scenarios, {}))
                 yield from _tasks(fault, every, record=bool(fault.control))
-        for fault in self.faults:
-            yield from _tasks(fault, list(trial.owed(fault, self.scenarios)))
 
     def _second(self, reached: Mapping[str, Mapping[str, frozenset[str]]]) -> Iterator[_Task]:
-        """Yield what else each mutant can show."""
+        """Yield what mutants are owed, which takes longest, and then what else they can show."""
+        for fault in self.faults:
+            yield from _tasks(fault, list(trial.owed(fault, self.scenarios)))
         for fault in self.faults if not self.owed_only else ():
             if fault.breaks:
                 known = reached.get(fault.control, {})
-                yield from _tasks(fault, list(trial.others(fault, self.scenarios, known)))
+                others = list(trial.others(fault, self.scenarios, known))
+                yield from _tasks(fault, others, patient=self.patient)
 
 
-def _tasks(fault: Fault, scenarios: Sequence[Scenario], *, record: bool = False) -> Iterator[_Task]:
+def _tasks(
+    fault: Fault, scenarios: Sequence[Scenario], *, record: bool = False, patient: bool = True
+) -> Iterator[_Task]:
     """Yield scenarios in portions; those that share a server come together."""
     shared = [one.id for one in scenarios if one.server == "shared"]
     own = [one.id for one in scenarios if one.server != "shared"]
     for names, most in ((own, _OWN), (shared, _SHARED)):
         for first in range(0, len(names), most):
-            yield _Task(fault, tuple(names[first : first + most]), record)
+            yield _Task(fault, tuple(names[first : first + most]), record, patient)
