@@ -10,6 +10,8 @@ answered with one:
 `{"start": ["--fault", NAME, …], "adapter": bool, "directory": PATH, "environment": {…}, "record":
 PATH or null}`, with three descriptors, of its standard streams
     `{"pid": number}`; the arguments are those of serve.py or adapt.py
+`{"fork": true}`, with a descriptor
+    nothing; another nursery begins to listen to that socket
 `{"poll": pid}`
     `{"status": number}`, as that of `subprocess.Popen.poll`: null while it runs
 
@@ -46,19 +48,36 @@ def main() -> None:
     load_schema()
     # What is there by now never becomes garbage; a collection would copy all pages of a child.
     gc.freeze()
-    with socket.socket(fileno=os.dup(0)) as suite:
-        while True:
-            message, streams, _, _ = socket.recv_fds(suite, _LONGEST, _STREAMS)
-            if not message:
-                return
-            request = json.loads(message)
-            if "start" in request:
-                answer: Any = {"pid": _start(request, streams, suite)}
-            elif "poll" in request:
-                answer = {"status": _poll(request["poll"])}
-            else:
-                answer = {"faults": _faults()}
-            suite.send(json.dumps(answer).encode())
+    suite = socket.socket(fileno=os.dup(0))
+    while True:
+        message, streams, _, _ = socket.recv_fds(suite, _LONGEST, _STREAMS)
+        if not message:
+            return
+        request = json.loads(message)
+        if "fork" in request:
+            suite = _fork(suite, streams[0])
+            continue
+        if "start" in request:
+            answer: Any = {"pid": _start(request, streams, suite)}
+        elif "poll" in request:
+            answer = {"status": _poll(request["poll"])}
+        else:
+            answer = {"faults": _faults()}
+        suite.send(json.dumps(answer).encode())
+
+
+def _fork(suite: socket.socket, other: int) -> socket.socket:
+    """Become two; return whom to listen to: the one goes on, the other serves somebody else."""
+    if os.fork():
+        os.close(other)
+        return suite
+    _die_with_parent()
+    suite.close()
+    return socket.socket(fileno=other)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _faults() -> list[dict[str, Any]]:
@@ -86,7 +105,7 @@ def _start(request: dict[str, Any], streams: list[int], suite: socket.socket) ->
         return child
     status = 1
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _die_with_parent()
         os.setsid()
         suite.close()
         for number, stream in enumerate(streams):

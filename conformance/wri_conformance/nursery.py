@@ -39,7 +39,9 @@ class Nursery:
 
     record: Path | None = None
     """A file to which the mutants that are started from now on write which code they run."""
-    _process: "subprocess.Popen[bytes]" = field(init=False)
+    _parent: "Nursery | None" = field(default=None, alias="parent")
+    """Another one that it is forked from, which saves the time to import everything."""
+    _process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
     _socket: socket.socket = field(init=False)
     _lock: threading.Lock = field(factory=threading.Lock)
 
@@ -50,6 +52,9 @@ class Nursery:
             for end in (self._socket, theirs):
                 end.setsockopt(socket.SOL_SOCKET, name, _LONGEST)
         with theirs:
+            if self._parent is not None:
+                self._parent.fork(theirs)
+                return
             self._process = subprocess.Popen(
                 [sys.executable, str(directory() / "nursery.py")],
                 stdin=theirs.fileno(),
@@ -60,7 +65,12 @@ class Nursery:
     def close(self) -> None:
         """End it, and with it all that it has started."""
         self._socket.close()
-        self._process.wait()
+        if self._process is not None:
+            self._process.wait()
+
+    def fork(self, theirs: socket.socket) -> None:
+        """Let another nursery listen to a socket."""
+        socket.send_fds(self._socket, [b'{"fork": true}'], [theirs.fileno()])
 
     def faults(self) -> list[Fault]:
         """Return every mutant that there is, those without a fault among them."""

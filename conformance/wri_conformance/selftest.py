@@ -1,11 +1,13 @@
 """The suite on trial: plays its scenarios with every mutant, many at once."""
 
+import faulthandler
 import multiprocessing
 import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ SCALES = (0.2, 0.5, 1.0)
 """Of all waiting, for most of which a mutant is the reason; what is unexpected is tried again
 with more patience, since a busy machine must not decide."""
 
+_LIVES = 4  # times that processes of the suite may die
 _OWN, _SHARED = 6, 40  # scenarios that a worker plays with one mutant before it takes another
 
 
@@ -58,11 +61,10 @@ class _Worker:
     reference: Manifest
     specification: Specification
     scenarios: Mapping[str, Scenario]
+    nursery: Nursery
     workshop: Workshop = field(factory=Workshop)
-    nursery: Nursery = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.nursery = Nursery()
         self.workshop.spawn = self.nursery.spawn
 
     def carry_out(self, task: _Task) -> Trial:
@@ -121,11 +123,15 @@ _worker: _Worker | None = None
 
 
 def _begin(
-    reference: Manifest, specification: Specification, scenarios: Mapping[str, Scenario]
+    reference: Manifest,
+    specification: Specification,
+    scenarios: Mapping[str, Scenario],
+    nursery: Nursery,
 ) -> None:
     global _worker  # noqa: PLW0603 - a process has one
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker = _Worker(reference, specification, scenarios)
+    faulthandler.enable()
+    _worker = _Worker(reference, specification, scenarios, Nursery(parent=nursery))
 
 
 def _carry_out(task: _Task) -> Trial:
@@ -140,6 +146,7 @@ class SelfTest:
     specification: Specification
     scenarios: Sequence[Scenario]
     faults: Sequence[Fault]
+    nursery: Nursery
     workers: int
     owed_only: bool = False
     patient: bool = True
@@ -149,43 +156,51 @@ class SelfTest:
         """Yield trials as they end; `tell` is given each, and how many of how many are done.
 
         Raises:
-            WorkerError: a process of the suite died.
+            WorkerError: the suite failed, or processes of it died again and again.
         """
+        reached: dict[str, dict[str, frozenset[str]]] = {}
+        for stage in (self._first, self._second):
+            waiting = list(stage(reached))
+            total, lives = len(waiting), _LIVES
+            while waiting:
+                try:
+                    for task, one in self._all(waiting):
+                        waiting.remove(task)
+                        reached.setdefault(one.fault, {}).update(one.reached)
+                        tell(one, total - len(waiting), total)
+                        yield one
+                except BrokenProcessPool:
+                    lives -= 1
+                    if not lives:
+                        raise WorkerError("a process of the suite died, again and again") from None
+
+    def _all(self, tasks: Sequence[_Task]) -> Iterator[tuple[_Task, Trial]]:
+        """Carry out tasks, each in one of as many processes as there are workers."""
         reference = manifest.load(manifest.find("reference"), self.specification)
-        by_id = {one.id: one for one in self.scenarios}
         pool = ProcessPoolExecutor(
-            self.workers,
+            min(self.workers, len(tasks)),
             mp_context=multiprocessing.get_context("fork"),  # scenarios are loaded only once
             initializer=_begin,
-            initargs=(reference, self.specification, by_id),
+            initargs=(
+                reference,
+                self.specification,
+                {one.id: one for one in self.scenarios},
+                self.nursery,
+            ),
         )
-        with pool:
-            try:
-                reached: dict[str, dict[str, frozenset[str]]] = {}
-                for stage in (self._first, self._second):
-                    yield from self._all(pool, list(stage(reached)), reached, tell)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
-    def _all(
-        self,
-        pool: ProcessPoolExecutor,
-        tasks: Sequence[_Task],
-        reached: dict[str, dict[str, frozenset[str]]],
-        tell: Callable[[Trial, int, int], None],
-    ) -> Iterator[Trial]:
-        futures: list[Future[Trial]] = [pool.submit(_carry_out, task) for task in tasks]
-        for number, future in enumerate(as_completed(futures), start=1):
-            try:
-                one = future.result()
-            except Exception as error:
-                task = tasks[futures.index(future)]
-                played = ", ".join(task.scenarios)
-                raise WorkerError(f"{task.fault.name} with {played}: {error!r}") from error
-            reached.setdefault(one.fault, {}).update(one.reached)
-            tell(one, number, len(tasks))
-            yield one
+        try:
+            futures = {pool.submit(_carry_out, task): task for task in tasks}
+            for future in as_completed(futures):
+                task = futures[future]
+                try:
+                    yield task, future.result()
+                except BrokenProcessPool:
+                    raise
+                except Exception as error:
+                    played = ", ".join(task.scenarios)
+                    raise WorkerError(f"{task.fault.name} with {played}: {error!r}") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _first(self, _: Mapping[str, Any]) -> Iterator[_Task]:
         """Yield all that concerns the peers without a fault."""

@@ -56,7 +56,6 @@ def run(options: argparse.Namespace) -> Exit:
     scenarios = scenario.load_all(specification=known)
     nursery = Nursery()
     every = nursery.faults()
-    nursery.close()
     faults = _chosen(every, options.mutant)
     matrix = Matrix(scenarios, faults)
     progress = _Progress(matrix)
@@ -65,7 +64,13 @@ def run(options: argparse.Namespace) -> Exit:
     try:
         # What is recorded is believed only when another run finds it again.
         trials = SelfTest(
-            known, scenarios, faults, options.workers, options.declared, not options.record
+            known,
+            scenarios,
+            faults,
+            nursery,
+            options.workers,
+            options.declared,
+            not options.record,
         )
         for one in trials.run(progress.tell):
             matrix.add(one.fault, one.findings, one.retried)
@@ -74,6 +79,8 @@ def run(options: argparse.Namespace) -> Exit:
     except WorkerError as error:
         print(f"\nwri selftest: {error}", file=sys.stderr)
         status = Exit.BROKEN
+    finally:
+        nursery.close()
     progress.end()
     seconds = time.monotonic() - began
     whole = not options.mutant and not status
