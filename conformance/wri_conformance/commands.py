@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from wri_conformance import manifest, scenario, selftesting
+from wri_conformance import fetching, manifest, releases, scenario, selftesting
 from wri_conformance.mistakes import Mistake
 from wri_conformance.specification import Requirement, Specification, SpecificationError
 from wri_conformance.specification import load as load_specification
@@ -171,6 +171,23 @@ def _finding(what: str, wrong: str, blame: str) -> str:
         mark = f"\x1b[{colour}m{mark}\x1b[0m"
     whose = "the adapter" if blame == "adapter" else "the client, it seems"
     return f"  {mark} {what}" + (f"\n    {whose}: {wrong}" if wrong else "")
+
+
+@_told("wri fetch")
+def fetch(argv: list[str]) -> int:
+    """Install releases of cylc-flow, each with a Python that it runs with."""
+    parser = _Parser(
+        prog="wri fetch",
+        description="Install releases of cylc-flow, or checkouts of it, each in a virtual "
+        "environment of its own with a Python that it runs with, once; print where they are.",
+        epilog="exit status: 0 all are there, 1 one is not, 4 bad usage",
+    )
+    parser.add_argument(
+        "name",
+        nargs="+",
+        help=f"a version such as 8.5.4, a checkout, or all ({', '.join(releases.KNOWN)})",
+    )
+    return fetching.run(parser.parse_args(argv).name)
 
 
 @_told("wri selftest")

@@ -33,7 +33,8 @@ def ensure(
     """
     version = _version(python)
     digest = hashlib.sha256("\n".join([version, *packages]).encode()).hexdigest()[:12]
-    place = cache() / "venvs" / f"{packages[0].replace('==', '-')}-py{version}-{digest}"
+    name = Path(packages[0]).name.replace("==", "-")
+    place = cache() / "venvs" / f"{name}-py{version}-{digest}"
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.with_suffix(place.suffix + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
