@@ -37,7 +37,7 @@ def files(base: str) -> set[str]:
     return {
         str(path.relative_to(CHECKOUT))
         for path in (CHECKOUT / base).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not {"__pycache__", "node_modules"} & set(path.parts)
     }
 
 
@@ -57,6 +57,22 @@ def test_the_wheel_has_every_file(built: Path) -> None:
         assert {f"wri_data/{name}" for name in files(base)} <= names
     for package in ("wri", "wri_reference", "wri_conformance"):
         assert f"{package}/py.typed" in names
+
+
+def test_the_wheel_has_the_implementations_in_python_and_nothing_that_is_installed(
+    built: Path,
+) -> None:
+    """Those in other languages need the checkout, where their packages can be installed."""
+    carried = {
+        name
+        for name in files("conformance/implementations")
+        if not name.startswith("conformance/implementations/node")
+    }
+    with zipfile.ZipFile(*built.glob("*.whl")) as archive:
+        names = {name for name in archive.namelist() if "/implementations/" in name}
+    assert names == {f"wri_data/{name}" for name in carried}
+    with tarfile.open(*built.glob("*.tar.gz")) as archive:
+        assert not [name for name in archive.getnames() if "node_modules" in name]
 
 
 def test_the_suite_runs_from_the_wheel_alone(built: Path, tmp_path: Path) -> None:
