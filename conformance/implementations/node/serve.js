@@ -7,6 +7,7 @@ import { readDefinition } from "./lib/definition.js";
 import { differences } from "./lib/differences.js";
 import { Dispatcher } from "./lib/dispatch.js";
 import { TYPES } from "./lib/elements.js";
+import { graphqlEndpoint } from "./lib/graphql.js";
 import { encode } from "./lib/protobuf.js";
 import { AlreadyRunning, Run, VERSION } from "./lib/run.js";
 import { Scheduler } from "./lib/scheduler.js";
@@ -21,6 +22,7 @@ const YIELD = 20; // ms after which requests let timers and signals through
 class Server {
   #store; // undefined before the first turn
   #time = 0;
+  #told = true; // whether commands came that the data store does not show yet
   #sending = Promise.resolve(); // the publications that were made
 
   async start(workflow, { paused }) {
@@ -37,13 +39,20 @@ class Server {
     }
     this.scheduler = new Scheduler(await readDefinition(this.run.directory), { paused });
     const current = () => ({ store: this.#store, time: this.#time });
-    this.dispatcher = new Dispatcher(VERSION, dataEndpoints(current));
+    const tell = (act) => {
+      this.#told = true;
+      return act(this.scheduler, Date.now() / 1000);
+    };
+    this.dispatcher = new Dispatcher(VERSION, {
+      ...dataEndpoints(current),
+      ...graphqlEndpoint(VERSION, current, tell),
+    });
     const contact = await this.run.announce(HOST, ...ports);
     this.view = new View(this.scheduler, contact, {
       id: `~${this.run.owner}/${workflow}`,
       runDirectory: this.run.directory,
     });
-    this.#turn(true);
+    this.#turn();
     this.timer = setInterval(() => this.#turn(), TURN);
     this.#serve();
   }
@@ -64,14 +73,18 @@ class Server {
     }
   }
 
-  #turn(changed = false) {
+  #turn() {
     const now = Math.max(Date.now(), this.#time * 1000 + 1) / 1000;
-    if (this.scheduler.step(now) || changed) this.#publish(now);
-    if (this.scheduler.ended) this.stop("AUTOMATIC");
+    const [changed, told] = [this.scheduler.step(now), this.#told];
+    this.#told = false;
+    if (changed || told) this.#publish(now);
+    if (this.scheduler.reason) this.stop(this.scheduler.reason);
   }
 
   #publish(time) {
-    const { store, batch } = differences(this.#store, this.view.elements(), time);
+    const before = this.scheduler.reloaded ? undefined : this.#store;
+    this.scheduler.reloaded = false;
+    const { store, batch } = differences(before, this.view.elements(), time);
     [this.#store, this.#time] = [store, time];
     for (const [name, delta] of Object.entries(batch)) this.#send(name, encode(TYPES[name].delta, delta));
     if (Object.keys(batch).length) this.#send("all", encode("AllDeltas", batch));
@@ -86,7 +99,7 @@ class Server {
     if (!this.timer || this.stopped) return;
     this.stopped = true;
     clearInterval(this.timer);
-    this.scheduler.stopping = true;
+    this.scheduler.reason ??= reason;
     this.#publish(Math.max(Date.now(), this.#time * 1000 + 1) / 1000);
     this.#send("shutdown", reason);
     await this.#sending;

@@ -14,6 +14,7 @@ export async function readDefinition(runDirectory) {
 export class Definition {
   constructor({ cycle_points = [], families = {}, tasks = {}, graph = [] }) {
     this.cyclePoints = cycle_points.map(String);
+    this.dates = this.cyclePoints.some((cycle) => cycle.includes("T"));
     this.families = new Map([[ROOT, undefined]]);
     for (const [name, settings] of Object.entries(families))
       if (name !== ROOT) this.families.set(name, settings?.parent ?? ROOT);

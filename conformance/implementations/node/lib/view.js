@@ -1,6 +1,5 @@
 // What the data store shows of a scheduler (chapter 9): elements without stamps.
 
-const DISTANCE = 1; // edges from active tasks that the store reaches
 const STATES = ["waiting", "preparing", "submitted", "running", "succeeded", "failed", "submit-failed", "expired"];
 // That of a family is the first of these that one of its members is in.
 const BY_WEIGHT = ["submit-failed", "failed", "expired", "submitted", "running", "preparing", "waiting", "succeeded"];
@@ -13,7 +12,7 @@ const by = (elements) => new Map(elements.map((one) => [one.id, one]));
 function window(scheduler) {
   const distances = new Map();
   let front = [...scheduler.proxies.values()].filter((one) => one.active);
-  for (let distance = 0; distance <= DISTANCE; distance += 1) {
+  for (let distance = 0; distance <= scheduler.distance; distance += 1) {
     for (const one of front) {
       const key = `${one.cycle}/${one.name}`;
       if (!distances.has(key)) distances.set(key, distance);
@@ -62,10 +61,9 @@ export class View {
   }
 
   #taskProxy(one, edges) {
-    const { cycle, name, settings } = one;
+    const { cycle, name, trigger } = one;
     const id = this.#proxyId(cycle, name);
     const ancestors = this.definition.ancestors(name);
-    const trigger = settings.external_trigger;
     return {
       id,
       task: this.#definitionId(name),
@@ -73,19 +71,17 @@ export class View {
       cycle_point: cycle,
       depth: ancestors.length,
       job_submits: one.jobs.length,
-      outputs: Object.fromEntries(one.outputs),
+      outputs: Object.fromEntries([...one.outputs].map(([label, output]) => [label, { ...output }])),
       namespace: [...ancestors].reverse().concat(name),
       prerequisites: this.#prerequisites(one),
       jobs: one.jobs.map((job) => this.#jobId(one, job)),
       first_parent: this.#proxyId(cycle, ancestors[0]),
       name,
-      is_held: false,
+      is_held: one.held,
       edges: [...edges.values()].filter((edge) => edge.source === id || edge.target === id).map((edge) => edge.id),
       ancestors: [name, ...ancestors],
       flow_nums: one.active || one.jobs.length ? "[1]" : "[]",
-      external_triggers: trigger
-        ? { [trigger]: { id: trigger, label: trigger, message: trigger, satisfied: false } }
-        : {},
+      external_triggers: trigger ? { [trigger.message]: { ...trigger } } : {},
       is_queued: false,
       is_runahead: false,
       graph_depth: one.depth,
@@ -125,6 +121,7 @@ export class View {
       job_log_dir: `${this.runDirectory}/log/job/${one.key}/${pad(job.number)}`,
       name: one.name,
       cycle_point: one.cycle,
+      messages: [...job.messages],
     };
   }
 
@@ -154,11 +151,11 @@ export class View {
       child_families: [...this.definition.families]
         .filter(([name, parent]) => parent === family && members.has(this.#proxyId(cycle, name)))
         .map(([name]) => this.#proxyId(cycle, name)),
-      is_held: false,
+      is_held: proxies.some((one) => one.is_held),
       ancestors: [family, ...ancestors],
       states: STATES.filter((state) => totals[state]),
       state_totals: totals,
-      is_held_total: 0,
+      is_held_total: proxies.filter((one) => one.is_held).length,
       is_queued: false,
       is_queued_total: 0,
       is_runahead: false,
@@ -212,7 +209,14 @@ export class View {
       owner: this.contact.CYLC_WORKFLOW_OWNER,
       tasks: [...tasks.keys()],
       families: [...families.keys()],
-      edges: { id: this.id, edges: [...edges.keys()] },
+      edges: {
+        id: this.id,
+        edges: [...edges.keys()],
+        leaves: [...this.definition.tasks.keys()],
+        feet: [...this.definition.families, ...[...this.definition.tasks.keys()].map((name) => [name, this.definition.ancestors(name)[0]])]
+          .filter(([, parent]) => parent === "root")
+          .map(([name]) => name),
+      },
       api_version: Number(this.contact.CYLC_API),
       cylc_version: this.contact.CYLC_VERSION,
       meta: { title: "", description: "", URL: "", user_defined: "{}" },
@@ -231,14 +235,14 @@ export class View {
       task_proxies: [...task_proxies.keys()],
       family_proxies: [...family_proxies.keys()],
       status_msg: this.scheduler.status,
-      is_held_total: 0,
+      is_held_total: [...task_proxies.values()].filter((one) => one.is_held).length,
       jobs: [...jobs.keys()],
       pub_port: Number(this.contact.CYLC_WORKFLOW_PUBLISH_PORT),
-      broadcasts: "{}",
+      broadcasts: JSON.stringify(this.scheduler.broadcasts.value),
       is_queued_total: 0,
       is_runahead_total: 0,
       states_updated: true,
-      n_edge_distance: DISTANCE,
+      n_edge_distance: this.scheduler.distance,
     };
   }
 }
