@@ -528,7 +528,7 @@ class AcceptsEverySetting(Scheduler):
     def broadcast(self, *args: Any, **more: Any) -> list[Any]:
         changes, rejected = super().broadcast(*args, **more)
         if rejected:
-            return [[["1", "bad", {"no such setting": "x"}]], {}]
+            return [[["1", "no-such-task", {"script": "true"}]], {}]
         return [changes, rejected]
 
 
