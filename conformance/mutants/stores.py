@@ -499,6 +499,18 @@ class RepeatsEdges(Elements):
         return element
 
 
+@part_fault("store-repeats-edges-loaded", ["subscriber/store/sets-in-snapshot::once::WRI-DELTA-17"])
+class RepeatsEdgesLoaded(Elements):
+    """Takes the list of edges of a snapshot as it is, since it is deeper than others."""
+
+    def loaded(self, topic: str, element: Any) -> Any:
+        edges = list(element.edges.edges) if topic == "workflow" else []
+        element = super().loaded(topic, element)
+        if edges:
+            element.edges.edges[:] = edges
+        return element
+
+
 # -- elements that are not there, and fields that are not
 
 
