@@ -68,10 +68,12 @@ def test_the_wheel_has_the_implementations_in_python_and_nothing_that_is_install
         for name in files("conformance/implementations")
         if not name.startswith("conformance/implementations/node")
     }
-    with zipfile.ZipFile(*built.glob("*.whl")) as archive:
+    (wheel,) = built.glob("*.whl")
+    (sdist,) = built.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if "/implementations/" in name}
     assert names == {f"wri_data/{name}" for name in carried}
-    with tarfile.open(*built.glob("*.tar.gz")) as archive:
+    with tarfile.open(sdist) as archive:
         assert not [name for name in archive.getnames() if "node_modules" in name]
 
 
