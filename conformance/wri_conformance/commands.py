@@ -317,7 +317,7 @@ def show(argv: list[str]) -> int:
             print()
         print(f"# {case.id}\n# {case.title}")
         if case.about:
-            print(f"# {case.about}")
+            print(*(f"# {line}" for line in case.about.splitlines()), sep="\n")
         print(f"# role {case.role}, needs {', '.join(case.needs)}", end="")
         if case.role in {"server", "publisher"}:
             print(f", fixture {case.fixture}, {case.state}", end="")
