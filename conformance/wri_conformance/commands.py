@@ -127,6 +127,58 @@ def test(argv: list[str]) -> int:
         shutil.rmtree(cache / "tmp", ignore_errors=True)
 
 
+@_told("wri fuzz")
+def fuzz(argv: list[str]) -> int:
+    """Send damaged messages to a server without end."""
+    parser = _Parser(
+        prog="wri fuzz",
+        description="Send messages that are made from the schemas and then damaged to the server "
+        "that MANIFEST describes. Each well-framed request has to get exactly one well-formed "
+        "answer, at the right peer, and the server has to go on serving. A failure is made as "
+        "simple as it gets, confirmed on a fresh server, and saved as a scenario.",
+        epilog="exit status: 0 nothing was found, 1 failures, 2 interrupted, 3 the suite broke, "
+        "4 bad usage or manifest, 5 nothing was sent",
+    )
+    parser.add_argument("manifest", help="a YAML file, or the name of one that comes with wri")
+    parser.add_argument(
+        "--time", metavar="SECONDS", type=float, default=60.0, help="how long (default: 60)"
+    )
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        help="send the same messages again, but for what depends on the answers",
+    )
+    parser.add_argument(
+        "--servers",
+        metavar="N",
+        type=int,
+        default=3,
+        help="how many are fuzzed at the same time (default: 3)",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="DIRECTORY",
+        help="scenarios go to the directory fuzz in it (default: wri-results/NAME)",
+    )
+    parser.add_argument(
+        "--patience", metavar="FACTOR", type=float, default=1.0, help="multiply every wait"
+    )
+    options = parser.parse_args(argv)
+    from wri_conformance.fuzzing import command  # noqa: PLC0415 - Hypothesis takes a second
+
+    return command.run(
+        command.Options(
+            options.manifest,
+            options.time,
+            options.seed,
+            options.servers,
+            options.results,
+            options.patience,
+        )
+    )
+
+
 @_told("wri check-adapter")
 def check_adapter(argv: list[str]) -> int:
     """Check the adapter of a client or subscriber."""

@@ -185,15 +185,23 @@ class Peer:
                 return event
         return "pending" if "connected" in self.events else "unreachable"
 
-    def send(self, body: Sequence[bytes], envelope: Sequence[bytes] = (b"",)) -> bool:
+    def send(
+        self,
+        body: Sequence[bytes],
+        envelope: Sequence[bytes] = (b"",),
+        *,
+        answered: bool = True,
+    ) -> bool:
         """Send a body of one or more frames, after the envelope where the socket adds none.
 
-        Returns False if there is no connection that takes it: the handshake failed, or nothing
-        has been read for long. No reply will come to it, then.
+        What is not to be `answered` is not waited for by `receive`. Returns False if there is no
+        connection that takes it: the handshake failed, or nothing has been read for long. No reply
+        will come to it, then.
         """
         prefix = tuple(envelope) if self.kind == "DEALER" else ()
         self.trace.note(self.name, "→", [*prefix, *body])
-        self._sent.append((time.monotonic(), prefix))
+        if answered:
+            self._sent.append((time.monotonic(), prefix))
         try:
             self.socket.send_multipart([*prefix, *body], flags=zmq.NOBLOCK)
         except zmq.Again:

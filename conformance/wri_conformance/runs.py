@@ -414,6 +414,17 @@ class Run:
         ended = f"its process has ended{known}"
         return f"{ended}; the last that it printed:{quoted}" if said else ended
 
+    @property
+    def ended_orderly(self) -> bool:
+        """Whether its process has ended as one that was told to: status 0, and no contact file."""
+        child = self._child
+        return (
+            child is not None
+            and self.process() is None
+            and child.poll() == 0
+            and not (self.service / "contact").exists()
+        )
+
     def describe_process(self) -> dict[str, Any]:
         """Return what an `observe: process` step sees."""
         pid = self.contact.get("CYLC_WORKFLOW_PID", "")
