@@ -65,10 +65,16 @@ def test(argv: list[str]) -> int:
         "or WRI-ERR-3; may be repeated",
     )
     parser.add_argument(
+        "--scenarios",
+        metavar="DIRECTORY",
+        help="play the scenarios in it, such as those that wri fuzz has saved, instead of those of "
+        "the suite",
+    )
+    parser.add_argument(
         "--results",
         metavar="DIRECTORY",
         help="where report.html, results.json, summary.md and junit.xml go "
-        "(default: wri-results/NAME)",
+        "(default: wri-results/NAME; with --scenarios: wri-results/NAME/scenarios)",
     )
     parser.add_argument(
         "--patience",
@@ -91,12 +97,18 @@ def test(argv: list[str]) -> int:
     name = manifest.load(manifest.find(options.manifest), load_specification()).name
     import pytest  # noqa: PLC0415 - the other subcommands do without it
 
-    directory = Path(options.results or Path("wri-results") / name)
+    base = scenario.directory()
+    default = Path("wri-results") / name
+    if options.scenarios is not None:
+        base, default = Path(options.scenarios).resolve(), default / "scenarios"
+        if not base.is_dir():
+            raise Mistake(f"there is no directory {options.scenarios!r}", "check the path")
+    directory = Path(options.results or default)
     here = Path.cwd()
     cache = (directory / ".cache").resolve()
     arguments = [
         *("-c", str(Path(__file__).parent / "pytest.ini")),
-        *("--rootdir", str(scenario.directory())),
+        *("--rootdir", str(base)),
         *("-o", f"cache_dir={cache}"),
         *("--basetemp", str(cache / "tmp")),
         *("-p", "no:doctest", "--noconftest"),
@@ -105,10 +117,11 @@ def test(argv: list[str]) -> int:
         *("--wri-patience", str(options.patience)),
         *("--junitxml", str(directory / "junit.xml")),
         *("--wri-repeat", str(options.repeat)),
+        *(["--wri-scenarios", str(base)] if options.scenarios is not None else []),
         *(["--wri-strict"] if options.strict else []),
         *(part for pattern in options.select for part in ("--wri-select", pattern)),
         *others,
-        str(scenario.directory()),
+        str(base),
     ]
     try:
         cache.mkdir(parents=True, exist_ok=True)

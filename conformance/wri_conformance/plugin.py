@@ -48,6 +48,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--wri-results", metavar="DIRECTORY", help="write results.json and summary.md there"
     )
     group.addoption(
+        "--wri-scenarios",
+        metavar="DIRECTORY",
+        help="play the scenarios in it instead of those of the suite",
+    )
+    group.addoption(
         "--wri-patience",
         metavar="FACTOR",
         type=float,
@@ -83,9 +88,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     config.stash[_SUITE] = suite
     config.pluginmanager.register(suite, "wri-suite")
-    base = str(scenario.directory())
-    if base not in config.args:
-        config.args.append(base)
+    if str(suite.base) not in config.args:
+        config.args.append(str(suite.base))
 
 
 def _interrupt(number: int, _frame: object) -> None:
@@ -109,6 +113,10 @@ class ScenarioFile(pytest.File):
                         self, name=name, nodeid=f"{group}::{name}", case=case
                     )
                     yield item
+                item: ScenarioItem = ScenarioItem.from_parent(
+                    self, name=rest, nodeid=f"{group}::{rest}" if group else rest, case=case
+                )
+                yield item
 
 
 class ScenarioItem(pytest.Item):
@@ -142,7 +150,7 @@ class ScenarioItem(pytest.Item):
                 self.played.results,
                 self.played.trace,
                 suite.specification,
-                f"wri test {suite.manifest.path} --select '{self.case.id}'",
+                suite.again(self.case),
                 self.case.title,
             )
         return super().repr_failure(excinfo)
@@ -161,6 +169,28 @@ def _selects(patterns: Sequence[str], case: Scenario) -> bool:
     return not patterns or any(manifests.selects(pattern, *names) for pattern in patterns)
 
 
+def _base(given: str | None) -> Path:
+    """Return the directory of the scenarios to play."""
+    if given is None:
+        return scenario.directory()
+    base = Path(given).resolve()
+    if not any(base.rglob("*.yaml")):
+        raise Mistake(f"there are no scenarios in {given!r}", "give a directory with YAML files")
+    return base
+
+
+def _concerning(
+    manifest: manifests.Manifest, cases: Sequence[Scenario]
+) -> tuple[manifests.KnownFailure, ...]:
+    """Return the known failures of these scenarios; those of others are not stale."""
+    checks = [check.id for case in cases for check in case.checks]
+    found = []
+    for entry in manifest.known_failures:
+        single = [evolve(entry, match=(pattern,)) for pattern in entry.match]
+        found += [one for one in single if any(map(one.covers, checks))]
+    return tuple(found)
+
+
 @define(eq=False)
 class Suite:
     """The suite in one pytest process: a worker plays, the controller judges and reports."""
@@ -172,6 +202,7 @@ class Suite:
     path: Path | None
     fatal: dict[str, str]  # by role, why it cannot be played
     report: results.Report
+    base: Path  # of the scenarios
     _stage: Stage | None = None
     _began: float = field(factory=time.monotonic)
     _told: set[str] = field(factory=set)  # items of which it is known what came of them
@@ -189,7 +220,11 @@ class Suite:
         manifest = manifests.load(manifests.find(name), specification)
         if config.getoption("--runxfail"):
             manifest = evolve(manifest, known_failures=())
-        cases = scenario.load_all(specification=specification)
+        base = _base(config.getoption("--wri-scenarios"))
+        cases = scenario.load_all(base, specification)
+        own = base == scenario.directory()
+        if not own:
+            manifest = evolve(manifest, known_failures=_concerning(manifest, cases))
         handed: dict[str, Any] = getattr(config, "workerinput", {}).get("wri", {})
         scale = config.getoption("--wri-patience")
         if not 0 < scale < math.inf:
@@ -214,8 +249,14 @@ class Suite:
             strict=config.getoption("--wri-strict"),
             started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             fatal="\n".join(dict.fromkeys(fatal.values())),
+            of_suite=own,
         )
-        return cls(config, specification, manifest, cases, path, fatal, report)
+        return cls(config, specification, manifest, cases, path, fatal, report, base)
+
+    def again(self, case: Scenario) -> str:
+        """Return the command that plays only this scenario."""
+        where = "" if self.report.of_suite else f" --scenarios {self.base}"
+        return f"wri test {self.manifest.path}{where} --select '{case.id}'"
 
     def selected(self, case: Scenario) -> bool:
         """Tell whether `--wri-select` wants a scenario."""
@@ -258,7 +299,7 @@ class Suite:
             return
         for line in terminal.header(self.report):
             writer.write_line(line)
-        if self.config.rootpath == scenario.directory():
+        if self.config.rootpath == self.base:
             writer.startpath = self.config.rootpath
             before = self.config.invocation_params
             self.config.invocation_params = pytest.Config.InvocationParams(
@@ -270,7 +311,7 @@ class Suite:
         self, file_path: Path, parent: pytest.Collector
     ) -> pytest.Collector | None:
         """Collect the scenarios of the suite."""
-        if file_path.suffix == ".yaml" and file_path.is_relative_to(scenario.directory()):
+        if file_path.suffix == ".yaml" and file_path.is_relative_to(self.base):
             collected: ScenarioFile = ScenarioFile.from_parent(parent, path=file_path)
             return collected
         return None

@@ -69,6 +69,7 @@ class Report:
     interrupted: bool = False
     fatal: str = ""
     broken: bool = False
+    of_suite: bool = True  # those of somebody else decide about no capability
     played: dict[str, Played] = field(factory=dict)
 
     def add(self, played: Played) -> None:
@@ -116,7 +117,7 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether every scenario of the suite was selected and came to an end."""
-        return {scenario.id for scenario in self.catalogue} <= set(self.played)
+        return self.of_suite and {scenario.id for scenario in self.catalogue} <= set(self.played)
 
     def conforms_to(self) -> tuple[list[str], list[str], list[str]]:
         """Return the claimed capabilities that hold, that do not, and that were not decided.
@@ -135,7 +136,12 @@ class Report:
             broken = any(self._breaks(result) for one in played for result in one.results)
             if broken or any(need in fails for need in needs):
                 fails.append(name)
-            elif len(played) < len(mine) or not mine or any(n in undecided for n in needs):
+            elif (
+                not self.of_suite
+                or len(played) < len(mine)
+                or not mine
+                or any(n in undecided for n in needs)
+            ):
                 undecided.append(name)
             else:
                 holds.append(name)

@@ -93,7 +93,7 @@ def status(report: Any) -> tuple[str, str, Any] | None:
 
 def group(result: Result) -> str:
     """Return the section of a check: the first two parts of its scenario's id."""
-    return "/".join(result.scenario.split("/")[:-1][:2])
+    return "/".join(result.scenario.split("/")[:-1][:2]) or "scenarios"
 
 
 def by_group(results: list[Result]) -> dict[str, Counter[Verdict]]:

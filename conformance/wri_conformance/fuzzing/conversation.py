@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from wri_conformance import decode, schemas
 from wri_conformance.fuzzing.generate import PEERS, Step
-from wri_conformance.fuzzing.messages import API, Message, command_of
+from wri_conformance.fuzzing.messages import Message, command_of
 from wri_conformance.peers import Missing, Peer, Reply
 from wri_conformance.probe import API_REQUEST, PATIENCE, address, is_api, probe, security
 from wri_conformance.runs import Run
@@ -232,7 +232,9 @@ class Conversation:
             return
         number, message = line.waiting.popleft()
         if not reply.envelope_kept:
-            self._found = Symptom("envelope", "the envelope of a reply is not its request's", number)
+            self._found = Symptom(
+                "envelope", "the envelope of a reply is not its request's", number
+            )
         elif message is None:
             if why := _unfit(reply, line.mark):
                 self._found = Symptom("foreign", why, number)
@@ -330,26 +332,18 @@ def working(run: Run) -> bool:
     return used > _WORKS * _LOOK
 
 
-def ask(run: Run, body: Sequence[bytes], patience: float) -> Reply | None:
-    """Return the reply to a request on a fresh connection."""
-    context: zmq.Context[Any] = zmq.Context()
-    try:
-        peer = Peer.open(
-            context, "asks", "REQ", address(run, "request"), security(run), Quiet()
-        )
-        peer.send(body)
-        reply = peer.receive(patience)
-        peer.close()
-        return reply
-    except Missing:
-        return None
-    finally:
-        context.destroy(linger=0)
-
-
 def endpoints(run: Run, patience: float = PATIENCE) -> tuple[str, ...]:
     """Return the names that `api` lists; none if it does not."""
-    reply = ask(run, [json.dumps(API).encode()], patience)
+    context: zmq.Context[Any] = zmq.Context()
+    try:
+        peer = Peer.open(context, "asks", "REQ", address(run, "request"), security(run), Quiet())
+        peer.send([API_REQUEST])
+        reply = peer.receive(patience)
+        peer.close()
+    except Missing:
+        return ()
+    finally:
+        context.destroy(linger=0)
     if reply is None or not is_api(reply):
         return ()
     return tuple(name for name in reply.json()["data"] if isinstance(name, str))

@@ -1,4 +1,4 @@
-"""Makes messages: valid ones from the schemas of the specification, then damage (Hypothesis). Pure.
+"""Makes messages: valid ones from the schemas, then damage (Hypothesis). Pure.
 
 hypothesis-jsonschema cannot be used: it knows drafts 4 to 7, so that it does not follow references
 from one of our schemas (2020-12) to another, and it breaks on current releases of Hypothesis.
@@ -103,9 +103,11 @@ def valid(name: str) -> st.SearchStrategy[Any]:
 def _valid(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     if "$ref" in schema:
         return valid(schema["$ref"])
-    if unknown := set(schema) - _IGNORED - {
-        *("type", "properties", "required", "enum", "const", "oneOf", "anyOf")
-    }:
+    if (
+        unknown := set(schema)
+        - _IGNORED
+        - {*("type", "properties", "required", "enum", "const", "oneOf", "anyOf")}
+    ):
         raise UnsupportedError(f"{schema.get('title', 'a schema')} uses {min(unknown)}")
     if "const" in schema:
         return st.just(schema["const"])
@@ -136,19 +138,24 @@ def _of_type(kind: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 _NUMBERS = st.one_of(
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.sampled_from(["NaN", "Infinity", "-Infinity", "1e999", "-0", "1E400", "-0.0", "00", "1."]).map(
-        Literal
-    ),
+    st.sampled_from(
+        ["NaN", "Infinity", "-Infinity", "1e999", "-0", "1E400", "-0.0", "00", "1."]
+    ).map(Literal),
     st.sampled_from([2**31, 2**32, 2**53 + 1, 2**63, 2**64, -(2**63) - 1, 10**40]),
     st.builds(
-        Repeat, st.sampled_from(["9", "0"]), st.sampled_from([25, 400, 5000]), st.sampled_from(["1", "-1", "0.1", "1e"])
+        Repeat,
+        st.sampled_from(["9", "0"]),
+        st.sampled_from([25, 400, 5000]),
+        st.sampled_from(["1", "-1", "0.1", "1e"]),
     ),
 )
 _TEXTS = st.one_of(
     st.text(max_size=30),
     st.sampled_from(NAMES),
     st.sampled_from(_TICKS),
-    st.sampled_from(["\x00", "\n", "\x1b[2J", "\u202e", "%s", "{0}", "../..", "$HOME", "\uffff", "'", '"']),
+    st.sampled_from(
+        ["\x00", "\n", "\x1b[2J", "\u202e", "%s", "{0}", "../..", "$HOME", "\uffff", "'", '"']
+    ),
     st.sampled_from(
         [r'"\ud800"', r'"\udfff\ud800"', r'"a\udc00"', r'"\u0000"', r'"\x"', '"\t"', "'x'"]
     ).map(Literal),
@@ -183,7 +190,9 @@ _VALUES = st.one_of(
 )
 _BYTES = st.one_of(
     st.binary(max_size=4),
-    st.sampled_from([b"", b"\x00", b"\xff", b"\x80", b"\xc0\x80", b"\xed\xa0\x80", b"{", b"]", b'"']),
+    st.sampled_from(
+        [b"", b"\x00", b"\xff", b"\x80", b"\xc0\x80", b"\xed\xa0\x80", b"{", b"]", b'"']
+    ),
 )
 _ENCODINGS = (
     *("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "utf-7", "cp037"),
@@ -195,7 +204,9 @@ _BODIES = st.one_of(
     _VALUES.map(lambda value: text_of(value).encode("utf-8", "surrogatepass")),
     st.sampled_from([b"", b"\n", b"\x00", b"{}{}", b'{"command": "api", "args": {}}\n{}']),
 )
-_FRAMES = st.lists(st.one_of(_BYTES, st.just(b'{"command":"api","args":{}}')), max_size=3).map(tuple)
+_FRAMES = st.lists(st.one_of(_BYTES, st.just(b'{"command":"api","args":{}}')), max_size=3).map(
+    tuple
+)
 _PARTS = st.sampled_from(["a", "abcd", "x" * 255, "x" * 256, "0", "\x00"])
 _ROUTES = st.one_of(
     st.integers(0, 9999).map(lambda number: (f"r{number}", "")),
@@ -216,44 +227,59 @@ def _absent(request: Mapping[str, Any]) -> list[Path]:
     return found
 
 
+def _another_value(draw: st.DrawFn, request: Mapping[str, Any]) -> Damage:
+    path = draw(st.sampled_from([(), *places(request), *_absent(request)]))
+    text = _at(request, path)
+    if isinstance(text, str) and len(text) > 1 and draw(st.booleans()):
+        return Put(path, draw(_edited(text)))
+    return Put(path, draw(_VALUES))
+
+
+def _another_member(draw: st.DrawFn, _request: Mapping[str, Any]) -> Damage:
+    place = draw(st.sampled_from([(), ("args",), ("meta",)]))
+    name = draw(st.one_of(st.sampled_from(NAMES), st.text(max_size=10)))
+    return Put((*place, name), draw(_VALUES))
+
+
+def _less(draw: st.DrawFn, request: Mapping[str, Any]) -> Damage:
+    return Drop(draw(st.sampled_from(list(places(request)))))
+
+
+def _twice(draw: st.DrawFn, request: Mapping[str, Any]) -> Damage:
+    return Double(draw(st.sampled_from(list(places(request)))), draw(_VALUES))
+
+
+_BLIND = st.one_of(
+    st.sampled_from(NAMES).map(lambda name: Put(("command",), name)),
+    st.sampled_from(_ENCODINGS).map(Spell),
+    st.builds(Splice, st.integers(0, 2000), st.integers(0, 4), _BYTES),
+    _BODIES.map(Whole),
+    st.builds(Frames, _FRAMES, _FRAMES),
+    _ROUTES.map(Route),
+)
+"""Damages that can be done to any request."""
+
+
+def _whatever(draw: st.DrawFn, _request: Mapping[str, Any]) -> Damage:
+    damage: Damage = draw(_BLIND)
+    return damage
+
+
+_DAMAGES = (*[_another_value] * 7, _another_member, _less, _twice, *[_whatever] * 6)
+
+
 @st.composite
 def _damage(draw: st.DrawFn, request: Mapping[str, Any]) -> Damage:
-    kind = draw(st.integers(0, 15))
-    if kind <= 6:  # noqa: PLR2004
-        path = draw(st.sampled_from([(), *places(request), *_absent(request)]))
-        text = _at(request, path)
-        if isinstance(text, str) and len(text) > 1 and draw(st.booleans()):
-            return Put(path, draw(_edited(text)))
-        return Put(path, draw(_VALUES))
-    if kind == 7:  # noqa: PLR2004
-        return Drop(draw(st.sampled_from(list(places(request)))))
-    if kind == 8:  # noqa: PLR2004
-        return Double(draw(st.sampled_from(list(places(request)))), draw(_VALUES))
-    if kind == 9:  # noqa: PLR2004
-        place = draw(st.sampled_from([(), ("args",), ("meta",)]))
-        name = draw(st.one_of(st.sampled_from(NAMES), st.text(max_size=10)))
-        return Put((*place, name), draw(_VALUES))
-    if kind == 10:  # noqa: PLR2004
-        return Put(("command",), draw(st.sampled_from(NAMES)))
-    if kind == 11:  # noqa: PLR2004
-        return Spell(draw(st.sampled_from(_ENCODINGS)))
-    if kind == 12:  # noqa: PLR2004
-        return Splice(draw(st.integers(0, 2000)), draw(st.integers(0, 4)), draw(_BYTES))
-    if kind == 13:  # noqa: PLR2004
-        return Whole(draw(_BODIES))
-    if kind == 14:  # noqa: PLR2004
-        return Frames(draw(_FRAMES), draw(_FRAMES))
-    return Route(draw(_ROUTES))
+    damage: Damage = draw(st.sampled_from(_DAMAGES))(draw, request)
+    return damage
 
 
 def _at(tree: Any, path: Path) -> Any:
+    """Return the value at a place; None if there is none."""
     for name in path:
-        if isinstance(tree, Mapping) and name in tree:
-            tree = tree[name]
-        elif isinstance(tree, list) and isinstance(name, int):
-            tree = tree[name]
-        else:
+        if name not in (tree if isinstance(tree, Mapping) else range(len(tree))):
             return None
+        tree = tree[name]
     return tree
 
 
@@ -266,7 +292,9 @@ def _edited(draw: st.DrawFn, text: str) -> str:
     if how == 0:
         return text[:start] + text[end:]
     if how == 1:
-        other = st.sampled_from(["{", "}", "(", ")", '"', '"""', "$", "!", "@", "...", ":", "\\u", "#"])
+        other = st.sampled_from(
+            ["{", "}", "(", ")", '"', '"""', "$", "!", "@", "...", ":", "\\u", "#"]
+        )
         return text[:start] + draw(st.one_of(other, st.text(max_size=4))) + text[end:]
     if how == 2:  # noqa: PLR2004
         times = draw(st.sampled_from([2, 50, 2000]))

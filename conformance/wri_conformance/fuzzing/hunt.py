@@ -1,7 +1,7 @@
 """Looks for failures: sessions with servers, and for each that fails the simplest cause of it.
 
-What is suspicious in a session is tried again on fresh servers, made simpler, and confirmed with all
-the patience of a client before it is called a failure. What cannot be repeated is none.
+What is suspicious in a session is tried again on fresh servers, made simpler, and confirmed with
+all the patience of a client before it is called a failure. What cannot be repeated is none.
 """
 
 import time
@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from wri_conformance.fuzzing.conversation import DEADLY, QUICK, Conversation, Quiet, Symptom
 from wri_conformance.fuzzing.generate import PEERS, Session, Step
-from wri_conformance.fuzzing.messages import API, Message
+from wri_conformance.fuzzing.messages import API, Message, Route
 from wri_conformance.fuzzing.servers import Servers
 from wri_conformance.fuzzing.simplify import MOST, cost, shorter, simpler
 from wri_conformance.fuzzing.traits import Offer, Trait, traits
@@ -21,7 +21,7 @@ from wri_conformance.peers import Missing
 from wri_conformance.probe import probe
 from wri_conformance.runs import Run
 
-_DEALER = PEERS.index("DEALER")
+_REQ, _DEALER = PEERS.index("REQ"), PEERS.index("DEALER")
 _HISTORY = 400  # messages of a server that are remembered, should a failure need several
 _ROUNDS = 8  # of making a message simpler
 _TRIES = 24  # at making a sequence of messages shorter
@@ -293,13 +293,14 @@ class Hunt:
         """Return the failure if it happens on a fresh server, with all patience."""
         try:
             self._check_time()
-            symptom = bench.confirm(failure.steps)
-            if symptom is None:
-                return None
-            confirmed = self._described(failure.steps, symptom)
-            with self._lock:
-                self.failures.append(confirmed)
-            return confirmed
+            for steps in _as_usual(failure.steps):
+                symptom = bench.confirm(steps)
+                if symptom is not None:
+                    confirmed = self._described(steps, symptom)
+                    with self._lock:
+                        self.failures.append(confirmed)
+                    return confirmed
+            return None
         finally:
             with self._lock:
                 self._pending.remove(failure)
@@ -307,6 +308,13 @@ class Hunt:
     def _check_time(self) -> None:
         if self.hurry.is_set():
             raise _OverError
+
+
+def _as_usual(steps: Session) -> Iterator[Session]:
+    """Yield a single message as an ordinary client sends it, if one can, and as it was found."""
+    if len(steps) == 1 and not any(isinstance(d, Route) for d in steps[0].message.damages):
+        yield (Step(_REQ, steps[0].message),)
+    yield steps
 
 
 class _OverError(Exception):

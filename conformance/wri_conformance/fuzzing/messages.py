@@ -240,7 +240,7 @@ def _spaced(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """Return a JSON text whose letters inside strings are all escaped."""
-    parts = []
+    parts: list[str] = []
     inside = escape = False
     for character in text:
         if escape:

@@ -80,7 +80,7 @@ def _fill(message: Message) -> dict[str, Any] | None:
         return None
     before, after = text.split(_MARK)
     (one,) = found
-    if "".join([before, one.text, after]).encode() != message.frames[0]:
+    if f"{before}{one.text}{after}".encode() != message.frames[0]:
         return None
     fill = {
         "before": before + one.before,

@@ -87,12 +87,18 @@ def _documents(request: Any) -> Iterator[str]:
     if len(operations) != 1 or len(document.definitions) > 1:
         return
     fields = operations[0].selection_set.selections
-    head = text[: operations[0].selection_set.loc.start]
     if len(fields) > 1:
-        yield from (f"{head}{{{text[one.loc.start : one.loc.end]}}}" for one in fields)
-    elif isinstance(fields[0], graphql.FieldNode) and len(fields[0].arguments) > 1:
-        for one in fields[0].arguments:
-            yield f"{text[: one.loc.start]}{text[one.loc.end :]}"
+        head = text[: _span(operations[0].selection_set)[0]]
+        for start, end in map(_span, fields):
+            yield f"{head}{{{text[start:end]}}}"
+    elif isinstance(fields[0], graphql.FieldNode) and len(fields[0].arguments or ()) > 1:
+        for start, end in map(_span, fields[0].arguments or ()):
+            yield f"{text[:start]}{text[end:]}"
+
+
+def _span(node: graphql.Node) -> tuple[int, int]:
+    assert node.loc is not None
+    return node.loc.start, node.loc.end
 
 
 def _subsets(damages: tuple[Damage, ...]) -> Iterator[tuple[Damage, ...]]:
@@ -113,6 +119,7 @@ def _milder(damage: Damage) -> Iterator[Damage]:
         for more in _octets(damage.more):
             yield evolve(damage, more=more)
             yield Splice(0, 0, more)
+            yield Whole(more)
     elif isinstance(damage, Frames):
         yield Frames(after=(b"",))
         yield Frames(before=(b"",))

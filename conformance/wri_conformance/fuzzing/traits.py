@@ -199,23 +199,21 @@ def _of_document(text: str, schema: graphql.GraphQLSchema | None) -> Iterator[Tr
         return
     try:
         document = graphql.parse(text)
-    except graphql.GraphQLSyntaxError:
-        yield Trait(place, "not GraphQL")
-        return
-    except RecursionError:
-        yield Trait(place, "nested deeply")
-        return
-    for definition in document.definitions:
-        if not isinstance(definition, graphql.OperationDefinitionNode):
-            continue
-        if definition.operation is graphql.OperationType.SUBSCRIPTION:
-            yield Trait(place, "subscription")
-        if definition.operation is graphql.OperationType.MUTATION:
-            for field in definition.selection_set.selections:
-                if isinstance(field, graphql.FieldNode):
-                    yield Trait(f"mutation {field.name.value}", "arguments")
-    try:
+        for definition in document.definitions:
+            if isinstance(definition, graphql.OperationDefinitionNode):
+                yield from _of_operation(place, definition)
         if schema is not None and graphql.validate(schema, document, max_errors=1):
             yield Trait(place, "not valid for the schema")
+    except graphql.GraphQLSyntaxError:
+        yield Trait(place, "not GraphQL")
     except RecursionError:
         yield Trait(place, "nested deeply")
+
+
+def _of_operation(place: str, operation: graphql.OperationDefinitionNode) -> Iterator[Trait]:
+    if operation.operation is graphql.OperationType.SUBSCRIPTION:
+        yield Trait(place, "subscription")
+    if operation.operation is graphql.OperationType.MUTATION:
+        for field in operation.selection_set.selections:
+            if isinstance(field, graphql.FieldNode):
+                yield Trait(f"mutation {field.name.value}", "arguments")
