@@ -170,6 +170,9 @@ def fuzz(argv: list[str]) -> int:
         help="how many are fuzzed at the same time (default: 3)",
     )
     parser.add_argument(
+        "-x", "--exitfirst", action="store_true", help="end with the first failure that is found"
+    )
+    parser.add_argument(
         "--results",
         metavar="DIRECTORY",
         help="scenarios go to the directory fuzz in it (default: wri-results/NAME)",
@@ -188,6 +191,7 @@ def fuzz(argv: list[str]) -> int:
             options.servers,
             options.results,
             options.patience,
+            options.exitfirst,
         )
     )
 

@@ -49,6 +49,7 @@ class Options:
     workers: int = WORKERS
     results: str | None = None
     patience: float = 1.0
+    first: bool = False  # ends with the first failure
 
 
 @define
@@ -181,9 +182,11 @@ class _Run:
         end = hunt.began + self.options.time
         while hunt.running:
             now = time.monotonic()
-            if now > end or self.interrupt.asked:
+            enough = self.options.first and bool(hunt.failures)
+            if now > end or self.interrupt.asked or enough:
                 hunt.stop.set()
-            if now > end + _GRACE * self.options.patience or self.interrupt.asked:
+            late = now > end + _GRACE * self.options.patience
+            if late or self.interrupt.asked or enough:
                 hunt.hurry.set()
             self._tell(hunt)
             self.display.progress(hunt, self.options.time)

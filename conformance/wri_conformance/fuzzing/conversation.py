@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import zmq
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from wri_conformance import decode, schemas
 from wri_conformance.fuzzing.generate import PEERS, Step
@@ -22,6 +22,7 @@ from wri_conformance.trace import Trace, readable
 QUICK = 1.5  # seconds without any reply after which it is looked whether the server is alive
 BUSY = 60.0  # seconds that a server may work on what it got; one that works is not dead
 _WORKS = 0.25  # of one core; a server that waits takes less
+_MORE = 0.3  # seconds in which an answer too many would come
 _LOOK = 0.6  # seconds between two looks at the time that a process has taken
 _MESSAGES = tuple(decode.MESSAGES)
 
@@ -104,12 +105,15 @@ class Conversation:
         self.unanswered = []
         for number, step in enumerate(steps):
             self._send(number, step)
-            if self._found or ((step.wait or patient) and not self._collect(patient=patient)):
+            if step.wait or patient:
+                self._collect(patient=patient)
+                self._look_for_more(number, _MORE if patient else 0)
+            if self._found:
                 break
         else:
             self._close_session(steps)
             self._collect(patient=patient)
-            self._look_for_more(len(steps))
+            self._look_for_more(len(steps) - 1, _MORE if patient else 0)
         if self._found:
             self._forget()
         return self._found
@@ -228,7 +232,8 @@ class Conversation:
 
     def _judge(self, line: _Line, reply: Reply) -> None:
         if not line.waiting:
-            self._found = Symptom("more", "a reply to nothing that waited for one", 0)
+            why = f"one more reply than requests: {readable(reply.body, 100)}"
+            self._found = Symptom("more", why, 0)
             return
         number, message = line.waiting.popleft()
         if not reply.envelope_kept:
@@ -241,13 +246,13 @@ class Conversation:
         elif why := wrong(reply, message):
             self._found = Symptom("malformed", why, number)
 
-    def _look_for_more(self, number: int) -> None:
-        for line in self._lines:
-            if self._found is None and line is not None and line.peer.socket.poll(0):
-                reply = line.peer.receive(0)
-                if reply is not None:
-                    why = f"one more reply than requests: {readable(reply.body, 100)}"
-                    self._found = Symptom("more", why, number)
+    def _look_for_more(self, number: int, seconds: float) -> None:
+        """Take what comes although everything was answered."""
+        lines = [line for line in self._lines if line is not None]
+        if self._found is None and lines:
+            self._take(lines, seconds)
+        if self._found is not None and self._found.kind == "more":
+            self._found = evolve(self._found, after=number)
 
 
 def _unfit(reply: Reply, mark: str) -> str:

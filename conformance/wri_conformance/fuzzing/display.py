@@ -18,10 +18,13 @@ _PLAIN_EVERY = 10.0  # seconds between two lines where one cannot be updated
 _LONG = 200  # characters of a frame that are shown
 
 
-def shown(message: Message, *, envelope: bool = False) -> str:
-    """Return the frames of a message for people."""
-    frames = message.wire if envelope else message.frames
-    return " + ".join(readable(frame, _LONG) or '""' for frame in frames)
+def shown(message: Message) -> str:
+    """Return the frames of a message for people, and its envelope if that is special."""
+    text = " + ".join(readable(frame, _LONG) or '""' for frame in message.frames)
+    if message.envelope == ("",):
+        return text
+    envelope = " + ".join(readable(part.encode(), _LONG) or '""' for part in message.envelope)
+    return f"{text}  (before it: {envelope or 'no delimiter'})"
 
 
 def _number(value: float) -> str:
@@ -79,8 +82,7 @@ class Display:
         self.line(f"    {requirement.text} ({requirement.id})")
         self.line(f"    {failure.symptom.kind}: {failure.symptom.why}")
         for step in failure.steps:
-            plain = step.message.envelope == ("",)
-            self.line(f"    sent      {shown(step.message, envelope=not plain)}")
+            self.line(f"    sent      {shown(step.message)}")
         self.line(f"    scenario  {path}")
 
     def summary(
@@ -98,6 +100,8 @@ class Display:
             self.line(f"not reproduced, and so no failure: {_told(one)}")
         if hunt.abandoned:
             self.line(f"no time was left to look into {hunt.abandoned} more")
+        if not hunt.failures and hunt.broken:
+            return
         if not hunt.failures:
             self.line(self._paint("no failure was found", "32;1" if not cut else "33"))
             return

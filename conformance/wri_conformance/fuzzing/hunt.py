@@ -11,14 +11,12 @@ from threading import Event, Lock, Thread
 
 from attrs import define, field, frozen
 
-from wri_conformance.fuzzing.conversation import DEADLY, QUICK, Conversation, Quiet, Symptom
+from wri_conformance.fuzzing.conversation import DEADLY, Conversation, Symptom
 from wri_conformance.fuzzing.generate import PEERS, Session, Step
 from wri_conformance.fuzzing.messages import API, Message, Route
 from wri_conformance.fuzzing.servers import Servers
 from wri_conformance.fuzzing.simplify import MOST, cost, shorter, simpler
 from wri_conformance.fuzzing.traits import Offer, Trait, traits
-from wri_conformance.peers import Missing
-from wri_conformance.probe import probe
 from wri_conformance.runs import Run
 
 _REQ, _DEALER = PEERS.index("REQ"), PEERS.index("DEALER")
@@ -182,8 +180,14 @@ class Hunt:
         self, symptom: Symptom, session: Session, history: Sequence[Step], waiting: Sequence[int]
     ) -> None:
         deadly = symptom.kind in DEADLY
-        open_steps = [session[number] for number in sorted(set(waiting)) if number < len(session)]
-        suspects = open_steps if deadly else [*session[symptom.after : symptom.after + 1]]
+        # What has no delimiter is not answered, and may be what the server fell over.
+        suspects = [
+            step
+            for number, step in enumerate(session)
+            if number in waiting or not step.message.well_framed
+        ]
+        if not deadly:
+            suspects = [*session[symptom.after : symptom.after + 1]]
         if not deadly and self._is_old(symptom, [s.message for s in suspects]):
             return
         bench = _Bench(self.servers, symptom, "graphql" in self.offer.endpoints, self.scale)
@@ -353,7 +357,8 @@ class _Bench:
         steps: list[Step] = []
         meant: list[Message] = []
         for message in candidates:
-            steps.append(Step(_DEALER, message))
+            # An answer too many can be told from the next one only if there is none.
+            steps.append(Step(_DEALER, message, wait=self.symptom.kind == "more"))
             meant.append(message)
             if not message.well_framed:
                 steps.append(_PLAIN)  # the reply to which shows that the other one did no harm
@@ -380,6 +385,7 @@ class _Bench:
                 raise _OverError
             self._run = self.servers.take()
         talk = Conversation(self._run, self.graphql, self.scale)
+        found = None
         try:
             found = talk.hold(steps, patient=patient)
             if found is None and settle and (_told(steps) or len(steps) > 1):
@@ -388,13 +394,5 @@ class _Bench:
             return found
         finally:
             talk.close()
-            if _gone(self._run):
+            if found is not None and found.kind in DEADLY:
                 self.close()
-
-
-def _gone(run: Run) -> bool:
-    """Tell whether a server is of no more use for another try."""
-    try:
-        return not probe(run, Quiet(), tries=1, patience=QUICK)["alive"]
-    except Missing:
-        return True

@@ -1,6 +1,7 @@
 """What the fuzzer sends, as values: a valid request, and the damage that is done to it. Pure."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from attrs import frozen
 
 Path = tuple[str | int, ...]
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_CHARACTER = re.compile(r"\\u[0-9a-f]{4}|\\.|.", re.DOTALL)
 LONGEST = 1_000_000
 """Octets of a message at most: a server may refuse one of more than 1 MiB (LIM-6, LIM-7)."""
 
@@ -239,21 +242,13 @@ def _spaced(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a JSON text whose letters inside strings are all escaped."""
-    parts: list[str] = []
-    inside = escape = False
-    for character in text:
-        if escape:
-            escape = False
-        elif character == "\\":
-            escape = True
-        elif character == '"':
-            inside = not inside
-        elif inside and parts[-1:] != ["\\"]:
-            parts.append(f"\\u{ord(character):04x}" if ord(character) < 0x10000 else character)  # noqa: PLR2004
-            continue
-        parts.append(character)
-    return "".join(parts)
+    """Return a JSON text whose characters inside strings are all escaped."""
+    return _STRING.sub(lambda found: _CHARACTER.sub(_escape, found[0]), text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    text = found[0]
+    return text if len(text) > 1 or text == '"' or text > "\uffff" else f"\\u{ord(text):04x}"
 
 
 def command_of(frames: Sequence[bytes]) -> str | None:

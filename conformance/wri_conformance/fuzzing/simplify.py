@@ -110,8 +110,11 @@ def _milder(damage: Damage) -> Iterator[Damage]:
     if isinstance(damage, Put | Double):
         for value in _values(damage.value):
             yield evolve(damage, value=value)
+            yield Put(damage.path, value)
+        if isinstance(damage, Double):
+            yield Put(damage.path, damage.value)
     elif isinstance(damage, Whole):
-        for body in _octets(damage.body):
+        for body in (b"0", b"[]", *_octets(damage.body)):
             yield Whole(body)
     elif isinstance(damage, Splice):
         yield evolve(damage, at=0, less=0)
