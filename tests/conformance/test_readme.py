@@ -25,6 +25,7 @@ def test_the_manifests_are_manifests(tmp_path: Path) -> None:
 def test_the_commands_exist() -> None:
     named = set(re.findall(r"\bwri ([a-z-]+)\b", README)) & {
         "test",
+        "fuzz",
         "list",
         "show",
         "explain",

@@ -1,5 +1,6 @@
 """One fuzz run: from the manifest to the summary."""
 
+import itertools
 import json
 import math
 import secrets
@@ -27,13 +28,11 @@ from wri_conformance.fuzzing.traits import Offer
 from wri_conformance.introspection import expected
 from wri_conformance.manifest import Manifest
 from wri_conformance.mistakes import Mistake
+from wri_conformance.peers import Missing
 from wri_conformance.preflight import preflight
 from wri_conformance.runs import StartError, Workshop
 from wri_conformance.specification import load as load_specification
 from wri_conformance.verdict import Exit
-
-WORKERS = 3
-"""Servers that are fuzzed at the same time: most of the time is spent waiting for them."""
 
 _TICK = 0.25  # seconds between two looks
 _GRACE = 60.0  # seconds after the end in which what is under way may be confirmed
@@ -44,12 +43,12 @@ class Options:
     """What the user asks for; `time` in seconds, no `seed` for one by chance."""
 
     manifest: str
-    time: float = 60.0
-    seed: int | None = None
-    workers: int = WORKERS
-    results: str | None = None
-    patience: float = 1.0
-    first: bool = False  # ends with the first failure
+    time: float
+    seed: int | None
+    workers: int  # servers that are fuzzed at the same time
+    results: str | None
+    patience: float
+    first: bool  # ends with the first failure
 
 
 @define
@@ -143,8 +142,10 @@ class _Run:
         except StartError as error:
             print(f"wri fuzz: {error}", file=sys.stderr)
             return Exit.NOT_CONFORMANT
+        sessions = stream(offer, self.seed)
+        first = next(sessions)  # it takes a second or more, in which nobody is fuzzed
         hunt = Hunt(servers, offer, self.options.patience)
-        hunt.start(stream(offer, self.seed), self.options.workers)
+        hunt.start(itertools.chain([first], sessions), self.options.workers)
         try:
             self._watch(hunt)
         finally:
@@ -246,7 +247,7 @@ class _Run:
         for error in hunt.broken:
             if isinstance(error, Mistake):
                 raise error
-            if isinstance(error, StartError):
+            if isinstance(error, StartError | Missing):
                 print(f"wri fuzz: {error}", file=sys.stderr)
                 return Exit.NOT_CONFORMANT
             print("wri fuzz: the suite failed:", file=sys.stderr)

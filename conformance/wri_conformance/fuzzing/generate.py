@@ -67,6 +67,11 @@ class Step:
 Session = tuple[Step, ...]
 
 
+def commands(steps: Sequence[Step]) -> bool:
+    """Tell whether a server may come to its end by right, since it was sent a command."""
+    return any(b"mutation" in frame for step in steps for frame in step.message.frames)
+
+
 # -- valid values
 
 

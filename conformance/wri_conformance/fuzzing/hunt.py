@@ -12,7 +12,7 @@ from threading import Event, Lock, Thread
 from attrs import define, field, frozen
 
 from wri_conformance.fuzzing.conversation import DEADLY, Conversation, Symptom
-from wri_conformance.fuzzing.generate import PEERS, Session, Step
+from wri_conformance.fuzzing.generate import PEERS, Session, Step, commands
 from wri_conformance.fuzzing.messages import API, Message, Route
 from wri_conformance.fuzzing.servers import Servers
 from wri_conformance.fuzzing.simplify import MOST, cost, shorter, simpler
@@ -24,6 +24,8 @@ _HISTORY = 400  # messages of a server that are remembered, should a failure nee
 _ROUNDS = 8  # of making a message simpler
 _TRIES = 24  # at making a sequence of messages shorter
 _SETTLE = 2.0  # seconds in which a server that has accepted a command would fall
+_STOPS = 5.0  # seconds that a server takes to stop once it does not answer any more
+_TICK = 0.1
 _QUEUE = 16  # sessions that are made before somebody takes them
 _SEVERAL = 40  # servers that may be used up for one failure
 
@@ -144,6 +146,7 @@ class Hunt:
     def _use(self, run: Run) -> None:
         """Hold sessions with a server until it is of no more use."""
         history: list[Step] = []
+        told = False
         talk = Conversation(run, "graphql" in self.offer.endpoints, self.scale)
         try:
             while not self.stop.is_set():
@@ -155,9 +158,10 @@ class Hunt:
                 with self._lock:
                     self.messages += talk.sent - before
                 history = [*history, *session][-_HISTORY:]
+                told = told or commands(session)
                 if symptom is None:
                     continue
-                if symptom.kind == "ended" and _told(history) and run.ended_orderly:
+                if symptom.kind in DEADLY and told and _by_right(run, self.scale):
                     break
                 with self._lock:
                     self.chasing += 1
@@ -325,9 +329,15 @@ class _OverError(Exception):
     """There is no time left for what is under way."""
 
 
-def _told(history: Sequence[Step]) -> bool:
-    """Tell whether a server was sent commands, by which it may have come to its end by right."""
-    return any(b"mutation" in frame for step in history for frame in step.message.frames)
+def _by_right(run: Run, scale: float) -> bool:
+    """Tell whether a server that was sent commands has stopped, as it does when all is done."""
+    deadline = time.monotonic() + _STOPS * scale
+    while not run.ended_orderly:
+        if run.ended() or time.monotonic() > deadline:
+            # The process may be seen to end before its status is there.
+            return run.ended_orderly
+        time.sleep(_TICK)
+    return True
 
 
 @define
@@ -388,9 +398,11 @@ class _Bench:
         found = None
         try:
             found = talk.hold(steps, patient=patient)
-            if found is None and settle and (_told(steps) or len(steps) > 1):
+            if found is None and settle and (commands(steps) or len(steps) > 1):
                 time.sleep(_SETTLE * self.scale)
                 found = talk.hold((_PLAIN,), patient=patient)
+            if found is not None and found.kind in DEADLY and commands(steps):
+                return None if _by_right(self._run, self.scale) else found
             return found
         finally:
             talk.close()

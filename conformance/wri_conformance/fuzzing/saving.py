@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from wri_conformance.fuzzing.conversation import REQUIREMENTS, Symptom
-from wri_conformance.fuzzing.generate import PEERS, Step
+from wri_conformance.fuzzing.generate import PEERS, Step, commands
 from wri_conformance.fuzzing.messages import Message, Repeat, command_of, text_of
 from wri_conformance.fuzzing.servers import FIXTURE
 from wri_conformance.fuzzing.traits import Trait
@@ -119,7 +119,7 @@ def scenario(
                 "expect": {"WRI-FRM-4": {"type": "null"}},
             }
         )
-    if len(steps) > 1 or any(b"mutation" in frame for s in steps for frame in s.message.frames):
+    if len(steps) > 1 or commands(steps):
         written.append({"wait": 3})
     written.append(
         {
@@ -147,12 +147,11 @@ def _safe(text: str) -> str:
 
 
 def _needs(steps: Sequence[Step], capabilities: Sequence[str]) -> list[str]:
-    commands = {command_of(step.message.frames) for step in steps}
-    mutates = any(b"mutation" in frame for step in steps for frame in step.message.frames)
+    names = {command_of(step.message.frames) for step in steps}
     needs = ["core"]
-    if "graphql" in commands:
-        needs = ["control" if mutates and "control" in capabilities else "graphql"]
-    if any(command is not None and command.startswith("pb_") for command in commands):
+    if "graphql" in names:
+        needs = ["control" if commands(steps) and "control" in capabilities else "graphql"]
+    if any(name is not None and name.startswith("pb_") for name in names):
         needs = [*needs, "data"]
     return [name for name in needs if name in capabilities] or ["core"]
 
