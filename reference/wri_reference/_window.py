@@ -87,6 +87,8 @@ class Window:
             return nodes, edges
         front = [start]
         for depth in range(1, self.extent + 1):
+            if not front:  # the extent may be as large as a number can be
+                break
             reached: list[Key] = []
             for key in front:
                 for edge, other in self._around(key):

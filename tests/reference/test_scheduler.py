@@ -340,6 +340,15 @@ def test_the_window_can_be_resized() -> None:
         run.do("set_graph_window_extent", -1)
 
 
+def test_how_far_a_window_reaches_costs_nothing() -> None:
+    run = Run(CHAIN, paused=True)
+    before = time.process_time()
+    run.do("set_graph_window_extent", 50_000_000)
+    assert time.process_time() - before < 2
+    assert run.workflow.n_edge_distance == 50_000_000
+    assert run.task("1/c").graph_depth == 2
+
+
 def test_families_count_their_members() -> None:
     run = Run(RICH, paused=True)
     proxies = run.scheduler.store.elements["family_proxies"]
