@@ -1,6 +1,7 @@
 """What a person sees of a fuzz run: a line while it goes on, failures, and a summary."""
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ class Display:
         if hunt.chasing:
             text += f", looking into {hunt.chasing} more"
         if self.live:
-            text = text[: os.get_terminal_size(self.out.fileno()).columns - 1]
+            text = text[: shutil.get_terminal_size().columns - 1]
             self.out.write("\r" + text.ljust(self._width))
             self.out.flush()
             self._width = len(text)

@@ -42,7 +42,7 @@ class Failure:
     seconds: float
 
     @property
-    def key(self) -> tuple[bool | str, frozenset[Trait]]:
+    def key(self) -> tuple[str, frozenset[Trait]]:
         """What makes it another failure than others."""
         return _group(self.symptom), frozenset(self.traits)
 
@@ -56,8 +56,11 @@ class Unreproduced:
     seconds: float
 
 
-def _group(symptom: Symptom) -> bool | str:
-    return symptom.kind in DEADLY or symptom.kind
+def _group(symptom: Symptom) -> str:
+    """Return what symptoms of one cause have in common."""
+    if symptom.kind in DEADLY:
+        return "dead"
+    return "mispaired" if symptom.kind in {"envelope", "more", "foreign"} else symptom.kind
 
 
 @define
@@ -184,14 +187,13 @@ class Hunt:
         self, symptom: Symptom, session: Session, history: Sequence[Step], waiting: Sequence[int]
     ) -> None:
         deadly = symptom.kind in DEADLY
-        # What has no delimiter is not answered, and may be what the server fell over.
+        # What has no delimiter is not to be answered, and may be the cause nevertheless.
+        numbers = waiting if deadly else [symptom.after]
         suspects = [
             step
             for number, step in enumerate(session)
-            if number in waiting or not step.message.well_framed
+            if number in numbers or not step.message.well_framed
         ]
-        if not deadly:
-            suspects = [*session[symptom.after : symptom.after + 1]]
         if not deadly and self._is_old(symptom, [s.message for s in suspects]):
             return
         bench = _Bench(self.servers, symptom, "graphql" in self.offer.endpoints, self.scale)
@@ -230,7 +232,8 @@ class Hunt:
         for message in suspects:
             mine = traits(message, self.offer)
             for known in self.failures:
-                if known.symptom.kind == symptom.kind and mine.issuperset(known.traits):
+                same = mine.issuperset(known.traits) if known.traits else not mine
+                if known.symptom.kind == symptom.kind and same:
                     self.again += 1
                     return True
         return False
@@ -263,7 +266,7 @@ class Hunt:
         for _ in range(_ROUNDS):
             self._check_time()
             tried = suspects if found is None else [found]
-            steps = [other for one in tried for other in simpler(one)]
+            steps = [other for one in tried for other in self._simpler(one)]
             steps = sorted(steps, key=cost)[:MOST]
             if found is None:
                 steps = [*steps, *suspects]
@@ -272,6 +275,14 @@ class Hunt:
                 return found
             found = one
         return found
+
+    def _simpler(self, message: Message) -> list[Message]:
+        """Return simpler messages with nothing special that the message has not.
+
+        Any other would be another failure, which may be known.
+        """
+        mine = traits(message, self.offer)
+        return [other for other in simpler(message) if mine.issuperset(traits(other, self.offer))]
 
     def _shortened(self, bench: "_Bench", steps: Session) -> Session:
         tries = 0
@@ -287,7 +298,7 @@ class Hunt:
                     steps, smaller = fewer, True
                     break
         if len(steps) == 1:
-            for message in simpler(steps[0].message)[:_TRIES]:
+            for message in self._simpler(steps[0].message)[:_TRIES]:
                 self._check_time()
                 if bench.fails((Step(steps[0].peer, message),), settle=True):
                     return (Step(steps[0].peer, message),)
@@ -306,7 +317,10 @@ class Hunt:
                 if symptom is not None:
                     confirmed = self._described(steps, symptom)
                     with self._lock:
-                        self.failures.append(confirmed)
+                        if any(confirmed.key == known.key for known in self.failures):
+                            self.again += 1
+                        else:
+                            self.failures.append(confirmed)
                     return confirmed
             return None
         finally:
@@ -368,7 +382,7 @@ class _Bench:
         meant: list[Message] = []
         for message in candidates:
             # An answer too many can be told from the next one only if there is none.
-            steps.append(Step(_DEALER, message, wait=self.symptom.kind == "more"))
+            steps.append(Step(_DEALER, message, wait=_group(self.symptom) == "mispaired"))
             meant.append(message)
             if not message.well_framed:
                 steps.append(_PLAIN)  # the reply to which shows that the other one did no harm
@@ -379,9 +393,9 @@ class _Bench:
         return meant[found.after] if found.after < len(meant) else None
 
     def confirm(self, steps: Session) -> Symptom | None:
-        """Return what goes wrong on a fresh server, if it is the same again."""
+        """Return what goes wrong on a fresh server, whatever it was that drew attention."""
         self.close()
-        return self._same(self._hold(steps, settle=True, patient=True))
+        return self._hold(steps, settle=True, patient=True)
 
     def _same(self, found: Symptom | None) -> Symptom | None:
         return found if found is not None and _group(found) == _group(self.symptom) else None

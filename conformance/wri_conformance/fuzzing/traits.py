@@ -87,6 +87,7 @@ def _of_body(body: bytes, offer: Offer) -> set[Trait]:
             text,
             object_pairs_hook=lambda pairs: _object(pairs, found),
             parse_int=_integer,
+            parse_float=_float,
         )
     except RecursionError:
         return {Trait("body", "nested deeply")}
@@ -108,8 +109,16 @@ def _object(pairs: list[tuple[str, Any]], found: set[Trait]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _integer(text: str) -> int | float:
-    return int(text) if len(text) <= _DIGITS else math.copysign(1e300, -1 if text[0] == "-" else 1)
+class _Long(float):
+    """A number of more digits than a server has to carry out; how large it is, is left open."""
+
+
+def _float(text: str) -> float:
+    return float(text) if len(text) <= _DIGITS else _Long()
+
+
+def _integer(text: str) -> float:
+    return int(text) if len(text) <= _DIGITS else _Long()
 
 
 def _of_schema(base: str, schema: str, value: Any) -> Iterator[Trait]:
@@ -153,6 +162,8 @@ def _of_values(place: str, node: Any, depth: int) -> Iterator[Trait]:
             yield from _of_values(f"{here}[]", value, depth + 1)
     elif isinstance(node, str):
         yield from _of_text(here, node)
+    elif isinstance(node, _Long):
+        yield Trait(here, "number of many digits")
     elif isinstance(node, float) and not math.isfinite(node):
         yield Trait(here, "no number of JSON")
     elif isinstance(node, float | int) and abs(node) >= 2**53:
