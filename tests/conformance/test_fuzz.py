@@ -58,7 +58,7 @@ def test_a_deadly_message_is_found_and_made_simple(wri: Wri) -> None:
 @pytest.mark.parametrize(
     ("fault", "failure", "told"),
     [
-        ("answers-twice", "more-valid-request", "one more reply than requests"),
+        ("needs-no-delimiter", "more-envelope-no-delimiter", "one more reply than requests"),
         (
             "reverses-the-envelope",
             "envelope-envelope-frames-before-the-delimiter",

@@ -1,5 +1,6 @@
 """What the fuzzer sends, how it is made simpler, described and written down: without a network."""
 
+import io
 import itertools
 import json
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from wri_conformance import scenario, schemas
 from wri_conformance.bodies import frames_of
 from wri_conformance.fuzzing import generate, saving
 from wri_conformance.fuzzing.conversation import REQUIREMENTS, Symptom, wrong
+from wri_conformance.fuzzing.display import Display
+from wri_conformance.fuzzing.hunt import Failure, Hunt, Unreproduced
 from wri_conformance.fuzzing.messages import (
     API,
     LONGEST,
@@ -272,6 +275,14 @@ def test_a_document_of_several_fields_comes_to_one() -> None:
     assert b"variables" not in frame
 
 
+def test_a_failure_is_not_made_into_another_one() -> None:
+    hunt = Hunt(None, OFFER)  # type: ignore[arg-type]  # no server is needed
+    message = Message(ARGS, (Put(("command",), "__reduce__"), Put(("meta",), 1)))
+    found = hunt._simpler(message)
+    assert any(described(one) == {"command: a name of the language"} for one in found)
+    assert not any("command: wrong type" in described(one) for one in found)
+
+
 def test_shorter_sequences_come_to_the_cause() -> None:
     steps: tuple[int, ...] = tuple(range(37))
     while smaller := next((s for s in shorter(steps) if {3, 30} <= set(s)), None):
@@ -344,3 +355,47 @@ def reply(*frames: bytes) -> Reply:
 def test_what_is_wrong_with_a_reply(command: str, frames: tuple[bytes, ...], why: str) -> None:
     told = wrong(reply(*frames), Message({"command": command, "args": {}}))
     assert (why in told) if why else not told
+
+
+# -- what is shown
+
+
+class Terminal(io.StringIO):
+    """A file that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(out: io.StringIO) -> str:
+    hunt = Hunt(None, OFFER, messages=1234)  # type: ignore[arg-type]  # no server is needed
+    display = Display(SPECIFICATION, out)
+    display.progress(hunt, 60)
+    step = generate.Step(0, Message(API, (Put(("command",), 0), Route(("a", "")))))
+    trait = sorted(traits(step.message, OFFER))
+    failure = Failure((step,), Symptom("dead", "it is dead", 0), tuple(trait), 1.5)
+    hunt.failures.append(failure)
+    hunt.unreproduced.append(Unreproduced(failure.symptom, Message(API), 2.0))
+    display.failure(failure, Path("fuzz/dead.yaml"))
+    display.summary(hunt, "server 1", 7, [Path("fuzz/dead.yaml")], "wri test it", cut=False)
+    return out.getvalue()
+
+
+def test_a_terminal_has_a_line_that_is_updated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    text = shown(Terminal())
+    assert text.startswith("\r0 of 60 s, 1,234 messages (1234/s), no failures\r")
+    assert "\x1b[31;1m✗ command: wrong type" in text
+
+
+def test_a_file_has_plain_lines() -> None:
+    text = shown(io.StringIO())
+    assert "\r" not in text
+    assert "\x1b" not in text
+    assert "(WRI-LIM-1)" in text
+    assert 'sent      {"command":0,"args":{}}  (before it: a + "")' in text
+    assert "server 1, seed 7: 1,234 messages" in text
+    assert "not reproduced, and so no failure: dead after 2 s: it is dead" in text
+    assert "1 distinct failure\n" in text
+    assert text.endswith("play them:  wri test it\n")

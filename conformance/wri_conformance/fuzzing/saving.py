@@ -10,7 +10,7 @@ import yaml
 
 from wri_conformance.fuzzing.conversation import REQUIREMENTS, Symptom
 from wri_conformance.fuzzing.generate import PEERS, Step, commands
-from wri_conformance.fuzzing.messages import Message, Repeat, command_of, text_of
+from wri_conformance.fuzzing.messages import API, Message, Repeat, command_of, text_of
 from wri_conformance.fuzzing.servers import FIXTURE
 from wri_conformance.fuzzing.traits import Trait
 
@@ -99,6 +99,8 @@ def scenario(
 ) -> dict[str, Any]:
     """Return the scenario that shows a failure: it fails as long as the failure is there."""
     requirement = REQUIREMENTS[symptom.kind]
+    if symptom.kind == "more" and not steps[-1].message.well_framed:
+        requirement = "WRI-FRM-6"
     written: list[dict[str, Any]] = []
     connected: set[str] = set()
     for number, step in enumerate(steps, start=1):
@@ -116,9 +118,11 @@ def scenario(
                 "peer": f"peer-{steps[-1].peer + 1}",
                 "receive": {},
                 "silence": 1,
-                "expect": {"WRI-FRM-4": {"type": "null"}},
+                "expect": {requirement: {"type": "null"}},
             }
         )
+    if len(connected) > 1:
+        written += _last_words(sorted(connected), "graphql" in capabilities)
     if len(steps) > 1 or commands(steps):
         written.append({"wait": 3})
     written.append(
@@ -140,6 +144,32 @@ def scenario(
         "server": "own",
         "steps": written,
     }
+
+
+def _last_words(peers: Sequence[str], graphql: bool) -> list[dict[str, Any]]:
+    """Return steps in which all peers ask at once, and each has to get its own response."""
+    sent: list[dict[str, Any]] = []
+    received: list[dict[str, Any]] = []
+    for peer in peers:
+        mark = peer.replace("-", "")
+        request: dict[str, Any] = dict(API)
+        expected: dict[str, Any] = {"required": ["data"]}
+        if graphql:
+            request = {
+                "command": "graphql",
+                "args": {"request_string": f"{{{mark}: workflows {{id}}}}"},
+            }
+            expected["properties"] = {"data": {"required": [mark]}}
+        sent.append({"peer": peer, "request": request, "answer": "later"})
+        received.append(
+            {
+                "step": f"own-of-{peer}",
+                "peer": peer,
+                "receive": {},
+                "expect": {"WRI-FRM-7": expected},
+            }
+        )
+    return [*sent, *received]
 
 
 def _safe(text: str) -> str:
