@@ -33,6 +33,7 @@ from wri_conformance.fuzzing.messages import (
     Spell,
     Splice,
     Whole,
+    fair,
 )
 from wri_conformance.fuzzing.simplify import cost, shorter, simpler
 from wri_conformance.fuzzing.traits import Offer, traits
@@ -160,6 +161,33 @@ def test_the_first_empty_frame_is_the_delimiter(
     message = Message(API, (Whole(b"x"), *damages))
     assert message.well_framed is well_framed
     assert message.body == body
+
+
+@pytest.mark.parametrize(
+    ("damages", "fair_"),
+    [
+        ((), True),
+        ((Route(()),), True),
+        ((Route(()), Whole(b"")), False),
+        ((Route(("a",)), Whole(b"")), False),
+        ((Whole(b"x" * 1_000_001),), False),
+        ((Whole(b"x" * 1_000_000),), True),
+        ((Put(("args", "request_string"), "a " * 5001),), False),
+        ((Put(("args", "request_string"), "a " * 5000),), True),
+    ],
+)
+def test_only_that_is_sent_of_which_the_specification_says_what_becomes_of_it(
+    damages: tuple[Damage, ...], fair_: bool
+) -> None:
+    assert fair(Message(API, damages)) is fair_
+
+
+@pytest.mark.parametrize("spelling", ["utf-8", "escapes", "utf-16"])
+def test_a_command_is_seen_however_it_is_spelt(spelling: str) -> None:
+    request = {"command": "graphql", "args": {"request_string": "mutation {…}"}}
+    assert generate.commands([generate.Step(0, Message(request, (Spell(spelling),)))])
+    assert generate.commands([generate.Step(0, Message(API, (Whole(b"mutation"),)))])
+    assert not generate.commands([generate.Step(0, Message(API, (Spell(spelling),)))])
 
 
 # -- traits
@@ -355,6 +383,15 @@ def reply(*frames: bytes) -> Reply:
 def test_what_is_wrong_with_a_reply(command: str, frames: tuple[bytes, ...], why: str) -> None:
     told = wrong(reply(*frames), Message({"command": command, "args": {}}))
     assert (why in told) if why else not told
+
+
+def test_the_endpoints_of_an_implementation_answer_as_they_like() -> None:
+    message = Message({"command": "picture", "args": {}})
+    own = Offer(("api", "picture", "pb_entire_workflow")).own
+    assert own == {"picture"}
+    assert not wrong(reply(b"\x89PNG"), message, own)
+    assert wrong(reply(b"\x89", b"PNG"), message, own)
+    assert wrong(reply(b"\x89PNG"), message)
 
 
 # -- what is shown

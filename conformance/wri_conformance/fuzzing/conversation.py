@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import psutil
@@ -14,16 +14,16 @@ from attrs import define, evolve, field, frozen
 from wri_conformance import decode, schemas
 from wri_conformance.fuzzing.generate import PEERS, Step
 from wri_conformance.fuzzing.messages import Message, command_of
+from wri_conformance.fuzzing.traits import Offer
 from wri_conformance.peers import Missing, Peer, Reply
 from wri_conformance.probe import API_REQUEST, PATIENCE, address, is_api, probe, security
 from wri_conformance.runs import Run
 from wri_conformance.trace import Trace, readable
 
 QUICK = 1.5  # seconds without any reply after which it is looked whether the server is alive
-BUSY = 60.0  # seconds that a server may work on what it got; one that works is not dead
-_WORKS = 0.25  # of one core; a server that waits takes less
+BUSY = 60.0  # seconds of a core that a server may work on what it got; one that works is not dead
+_WORKS = ((0.6, 0.25), (3.0, 0.08))  # in so many seconds, more of a core than one that waits takes
 _MORE = 0.3  # seconds in which an answer too many would come
-_LOOK = 0.6  # seconds between two looks at the time that a process has taken
 _MESSAGES = tuple(decode.MESSAGES)
 
 
@@ -76,13 +76,14 @@ class Conversation:
     """The connections of the fuzzer to one server, as long as both last."""
 
     run: Run
-    graphql: bool = False
+    offer: Offer
     scale: float = 1.0
     sent: int = 0
     unanswered: list[int] = field(factory=list)  # steps of the last session without their replies
     _context: "zmq.Context[Any]" = field(factory=zmq.Context)
     _lines: list[_Line | None] = field(factory=lambda: [None] * len(PEERS))
     _found: Symptom | None = None
+    _used: float | None = None  # by the server, when it was looked at first
     _number: int = 0
 
     def close(self) -> None:
@@ -161,7 +162,7 @@ class Conversation:
                 return
             self._number += 1
             request = API_REQUEST
-            if self.graphql:
+            if self.offer.schema is not None:
                 line.mark = f"of{self._number}"
                 query = f"{{{line.mark}: workflows {{id}}}}"
                 request = json.dumps(
@@ -187,6 +188,7 @@ class Conversation:
         quick = (PATIENCE if patient else QUICK) * self.scale
         last = time.monotonic()
         looked = 0
+        self._used = None
         while self._found is None and any(
             line.waiting for line in ([only] if only is not None else lines)
         ):
@@ -227,8 +229,20 @@ class Conversation:
                 self._found = Symptom("silent", why, after)
         elif self.run.ended():
             self._found = Symptom("ended", self.run.ended().splitlines()[0], after)
-        elif not working(self.run) or time.monotonic() - since > BUSY * self.scale:
+        elif not self._works(patient=patient):
             self._found = Symptom("dead", str(sign["why"]), after)
+
+    def _works(self, *, patient: bool) -> bool:
+        """Tell whether the server is busy, and so may answer yet; how long is not a matter of time.
+
+        On a machine that has much to do, a server gets only a part of a core.
+        """
+        seconds, share = _WORKS[patient]
+        before = processor_time(self.run)
+        self._used = before if self._used is None else self._used
+        time.sleep(seconds)
+        after = processor_time(self.run)
+        return after - before > share * seconds and after - self._used < BUSY * self.scale
 
     def _judge(self, line: _Line, reply: Reply) -> None:
         if not line.waiting:
@@ -243,7 +257,7 @@ class Conversation:
         elif message is None:
             if why := _unfit(reply, line.mark):
                 self._found = Symptom("foreign", why, number)
-        elif why := wrong(reply, message):
+        elif why := wrong(reply, message, self.offer.own):
             self._found = Symptom("malformed", why, number)
 
     def _look_for_more(self, number: int, seconds: float) -> None:
@@ -269,22 +283,29 @@ def _unfit(reply: Reply, mark: str) -> str:
     return f"a request for {mark} got {readable(reply.body, 100)}"
 
 
-def wrong(reply: Reply, message: Message) -> str:
+def wrong(reply: Reply, message: Message, own: Collection[str] = ()) -> str:
     """Return what is wrong with the reply to a message, whatever that was; nothing if all is well.
 
     A response is one frame of JSON, with either `data` or `error` (chapter 6), or, of an endpoint
-    that answers with one, a protobuf message (DATA-1).
+    that answers with one, a protobuf message (DATA-1). What an endpoint of the implementation's
+    `own` answers with is left to it.
     """
     if len(reply.frames) != 1:
         return f"a reply of {len(reply.frames)} frames"
+    if own and command_of(message.body or message.frames) in own:
+        return ""
     if not reply.body.startswith(b"{") and _wants_bytes(message):
         return _no_message(reply.body)
+    return _no_response(reply.body)
+
+
+def _no_response(frame: bytes) -> str:
     try:
-        body = _strict(reply.body)
+        body = _strict(frame)
     except RecursionError:
         return ""  # JSON can be nested as deeply as anybody likes
     except ValueError as error:
-        return f"a reply that is not JSON: {error}: {readable(reply.body, 100)}"
+        return f"a reply that is not JSON: {error}: {readable(frame, 100)}"
     if isinstance(body, dict) and isinstance(body.get("cylc_version"), str):
         error_of = body.get("error")
         told = error_of.get("message") if isinstance(error_of, dict) else None
@@ -293,7 +314,7 @@ def wrong(reply: Reply, message: Message) -> str:
         ):
             return ""
     problems = schemas.explain(schemas.named("response.json").iter_errors(body))
-    return f"a reply that is no response: {problems}: {readable(reply.body, 100)}"
+    return f"a reply that is no response: {problems}: {readable(frame, 100)}"
 
 
 def _strict(body: bytes) -> Any:
@@ -322,19 +343,14 @@ def _no_message(body: bytes) -> str:
     return why
 
 
-def working(run: Run) -> bool:
-    """Tell whether the process of a server is busy, and so may answer yet."""
+def processor_time(run: Run) -> float:
+    """Return the seconds of a core that the process of a server has taken; 0 if it is gone."""
     process = run.process()
     try:
-        if process is None:
-            return False
-        before = process.cpu_times()
-        time.sleep(_LOOK)
-        after = process.cpu_times()
+        times = None if process is None else process.cpu_times()
     except psutil.Error:
-        return False
-    used: float = (after.user + after.system) - (before.user + before.system)
-    return used > _WORKS * _LOOK
+        return 0.0
+    return 0.0 if times is None else float(times.user + times.system)
 
 
 def endpoints(run: Run, patience: float = PATIENCE) -> tuple[str, ...]:

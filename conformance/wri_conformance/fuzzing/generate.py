@@ -22,7 +22,6 @@ from hypothesis_graphql import from_schema, nodes, queries
 from wri_conformance import schemas
 from wri_conformance.fuzzing.messages import (
     API,
-    LONGEST,
     Damage,
     Double,
     Drop,
@@ -36,6 +35,7 @@ from wri_conformance.fuzzing.messages import (
     Spell,
     Splice,
     Whole,
+    fair,
     places,
     text_of,
 )
@@ -69,7 +69,10 @@ Session = tuple[Step, ...]
 
 def commands(steps: Sequence[Step]) -> bool:
     """Tell whether a server may come to its end by right, since it was sent a command."""
-    return any(b"mutation" in frame for step in steps for frame in step.message.frames)
+    return any(
+        "mutation" in step.message.text or any(b"mutation" in one for one in step.message.frames)
+        for step in steps
+    )
 
 
 # -- valid values
@@ -377,7 +380,7 @@ def stream(offer: Offer, seed: int) -> Iterator[Session]:
             stock = Stock(offer, documents)
             drawn = _drawn(sessions(stock), few, seed + number)
             for session in (*drawn, *_crossed(drawn, random.Random(seed + number))):  # noqa: S311
-                yield tuple(_fitting(step) for step in session if step.message.size <= LONGEST)
+                yield tuple(one for one in map(_fitting, session) if fair(one.message))
             number += 1
 
 

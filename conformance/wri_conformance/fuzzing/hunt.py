@@ -150,7 +150,7 @@ class Hunt:
         """Hold sessions with a server until it is of no more use."""
         history: list[Step] = []
         told = False
-        talk = Conversation(run, "graphql" in self.offer.endpoints, self.scale)
+        talk = Conversation(run, self.offer, self.scale)
         try:
             while not self.stop.is_set():
                 session = self._next()
@@ -196,7 +196,7 @@ class Hunt:
         ]
         if not deadly and self._is_old(symptom, [s.message for s in suspects]):
             return
-        bench = _Bench(self.servers, symptom, "graphql" in self.offer.endpoints, self.scale)
+        bench = _Bench(self.servers, symptom, self.offer, self.scale)
         failure: Failure | None = None
         try:
             steps = self._cause(bench, suspects, session, history)
@@ -360,7 +360,7 @@ class _Bench:
 
     servers: Servers
     symptom: Symptom
-    graphql: bool
+    offer: Offer
     scale: float
     _run: Run | None = None
     _used: int = 0
@@ -408,7 +408,7 @@ class _Bench:
             if self._used > _SEVERAL:
                 raise _OverError
             self._run = self.servers.take()
-        talk = Conversation(self._run, self.graphql, self.scale)
+        talk = Conversation(self._run, self.offer, self.scale)
         found = None
         try:
             found = talk.hold(steps, patient=patient)

@@ -11,6 +11,7 @@ from attrs import frozen
 Path = tuple[str | int, ...]
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _CHARACTER = re.compile(r"\\u[0-9a-f]{4}|\\.|.", re.DOTALL)
+_TOKENS = 10_000  # no text of so many characters has more
 LONGEST = 1_000_000
 """Octets of a message at most: a server may refuse one of more than 1 MiB (LIM-6, LIM-7)."""
 
@@ -132,10 +133,15 @@ class Message:
         return tree
 
     @cached_property
+    def text(self) -> str:
+        """The JSON text of `tree`, before it is encoded."""
+        return text_of(self.tree)
+
+    @cached_property
     def frames(self) -> tuple[bytes, ...]:
         """The frames of the body."""
         spelling = [damage.encoding for damage in self.damages if isinstance(damage, Spell)]
-        body = _encoded(self.tree, spelling[-1] if spelling else "utf-8")
+        body = _encoded(self.text, spelling[-1] if spelling else "utf-8")
         before: tuple[bytes, ...] = ()
         after: tuple[bytes, ...] = ()
         for damage in self.damages:
@@ -174,6 +180,26 @@ class Message:
         """The frames behind the first delimiter, which are the body; none if there is none."""
         wire = self.wire
         return wire[wire.index(b"") + 1 :] if self.well_framed else ()
+
+
+def fair(message: Message) -> bool:
+    """Tell whether the specification says if a message has to be answered.
+
+    It leaves open what becomes of a delimiter with nothing behind it, of messages of more than
+    1 MiB, and of documents of more than 10 000 tokens (LIM-7).
+    """
+    if b"" in message.wire and not message.well_framed:
+        return False
+    if message.size <= _TOKENS:
+        return True
+    if message.size > LONGEST:
+        return False
+    try:
+        document = json.loads(message.body[0]) if message.well_framed else None
+        text = document["args"]["request_string"] if isinstance(document, dict) else ""
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return True
+    return not isinstance(text, str) or len(text) <= _TOKENS
 
 
 def places(tree: Any, base: Path = ()) -> Iterator[Path]:
@@ -229,12 +255,12 @@ def _changed_member(
     return Members((*tree.items(), (name, damage.value)))
 
 
-def _encoded(tree: Any, encoding: str) -> bytes:
+def _encoded(text: str, encoding: str) -> bytes:
     if encoding == "spaces":
-        return _spaced(text_of(tree)).encode("utf-8", "surrogatepass")
+        return _spaced(text).encode("utf-8", "surrogatepass")
     if encoding == "escapes":
-        return _escaped(text_of(tree)).encode()
-    return text_of(tree).encode(encoding, "replace")
+        return _escaped(text).encode()
+    return text.encode(encoding, "replace")
 
 
 def _spaced(text: str) -> str:

@@ -20,6 +20,7 @@ from wri_conformance.fuzzing.messages import (
     Route,
     Splice,
     Whole,
+    fair,
 )
 
 MOST = 250  # messages that are worth a try at once
@@ -44,7 +45,7 @@ def simpler(message: Message) -> list[Message]:
     limit = cost(message)
     found: dict[tuple[bytes, ...], Message] = {}
     for candidate in _candidates(message):
-        if cost(candidate) < limit and candidate.wire != message.wire:
+        if cost(candidate) < limit and candidate.wire != message.wire and fair(candidate):
             known = found.setdefault(candidate.wire, candidate)
             if cost(candidate) < cost(known):
                 found[candidate.wire] = candidate

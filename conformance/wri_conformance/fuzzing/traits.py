@@ -23,6 +23,9 @@ ARGUMENTS: Final[Mapping[str, str]] = {
 }
 """The schemas of the arguments of those endpoints that have some."""
 
+KNOWN: Final = frozenset({*ARGUMENTS, "ping_workflow", "pb_entire_workflow"})
+"""The endpoints of the specification."""
+
 NAMES: Final = (
     *sorted(dir(object)),
     *("__dict__", "__name__", "__module__", "__bases__", "__mro__", "__proto__", "__call__"),
@@ -54,6 +57,11 @@ class Offer:
 
     endpoints: Sequence[str]
     schema: graphql.GraphQLSchema | None = None
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The endpoints that the specification does not know."""
+        return frozenset(self.endpoints) - KNOWN
 
 
 def traits(message: Message, offer: Offer) -> frozenset[Trait]:
