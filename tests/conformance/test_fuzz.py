@@ -74,7 +74,7 @@ def test_a_wrong_answer_is_found(wri: Wri, fault: str, failure: str, told: str) 
 
 
 def test_nothing_is_wrong_with_the_reference(wri: Wri) -> None:
-    done = fuzz(wri, "reference", "--time", "5", "--seed", "1", "--servers", "2")
+    done = fuzz(wri, "reference", "--time", "3", "--seed", "1", "--servers", "2")
     assert done.status == 0, done.out + done.err
     assert "no failure was found" in done.out
     assert ", seed 1: " in done.out
