@@ -110,13 +110,12 @@ class ScenarioFile(pytest.File):
                 for number in range(self.config.getoption("--wri-repeat")):
                     name = f"{rest}{_ROUND}{number + 1}" if number else rest
                     item: ScenarioItem = ScenarioItem.from_parent(
-                        self, name=name, nodeid=f"{group}::{name}", case=case
+                        self,
+                        name=name,
+                        nodeid=f"{group}::{name}" if group else name,
+                        case=case,
                     )
                     yield item
-                item: ScenarioItem = ScenarioItem.from_parent(
-                    self, name=rest, nodeid=f"{group}::{rest}" if group else rest, case=case
-                )
-                yield item
 
 
 class ScenarioItem(pytest.Item):
