@@ -180,6 +180,38 @@ def test_a_broken_should_is_a_warning(wri: Wri) -> None:
     assert "WARN  server/api/list::list::WRI-API-3" in done.out
 
 
+# -- more rounds than one
+
+
+FICKLE = """(
+    b'{"data": ["api", "b"], "cylc_version": "8.5.4"}'
+    if self.__dict__.setdefault("turns", []).append(0) or len(self.turns) % 2
+    else b'{"data": 7, "cylc_version": "8.5.4"}'
+)"""
+
+
+def test_what_comes_out_now_so_now_so_has_failed_and_a_rate_is_told(wri: Wri) -> None:
+    manifest = wri.manifest(wri.answering(FICKLE))
+    done = wri.test(manifest, "--select", "server/api/list", "--repeat", "4")
+    assert done.status == 1
+    assert_valid(done)
+    (scenario,) = done.document()["scenarios"]
+    rounds = {result["id"]: result.get("rounds") for result in scenario["results"]}
+    counts = rounds["server/api/list::list::WRI-API-1"]
+    assert set(counts) == {"pass", "fail"}
+    assert sum(counts.values()) == 4
+    assert "4 rounds" in done.out
+    assert f"{25 * counts['pass']}.0 % pass  server/api/list::list::WRI-API-1" in done.out
+
+
+def test_what_is_the_same_in_all_rounds_is_told_to_be(wri: Wri) -> None:
+    done = wri.test("reference", "--select", "server/api/list", "--repeat", "3", "-n", "2")
+    assert done.status == 0
+    assert "came to the same verdict every time" in done.out
+    (scenario,) = done.document()["scenarios"]
+    assert {tuple(r["rounds"].items()) for r in scenario["results"]} == {(("pass", 3),)}
+
+
 # -- known failures
 
 
