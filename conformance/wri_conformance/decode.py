@@ -6,6 +6,7 @@ from typing import Any, Final
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
+from wri_conformance import fields
 from wri_conformance.peers import Reply
 from wri_conformance.trace import readable
 from wri_proto.v1 import data_store_pb2 as pb
@@ -29,6 +30,10 @@ def parse(name: str, body: bytes) -> Message:
     if (response := _response(body)) is not None:
         raise NotThatError(f"the reply is not a {name} but a response: {response}")
     message = MESSAGES[name]()
+    if fields.count(MESSAGES[name], body) > fields.MOST:
+        raise NotThatError(
+            f"the reply has more than {fields.MOST} fields, which the suite does not decode"
+        )
     try:
         message.ParseFromString(body)
     except DecodeError:
@@ -44,11 +49,13 @@ def _response(body: bytes) -> str | None:
         return None
     try:
         document = Reply((body,), envelope_kept=True, seconds=0.0).json()
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     error = document.get("error")
     told = error.get("message") if isinstance(error, dict) else None
-    return told if isinstance(told, str) else readable(body, 100)
+    if isinstance(told, str):
+        return readable(told.encode("utf-8", "backslashreplace"))
+    return readable(body, 100)
 
 
 def to_json(message: Message) -> dict[str, Any]:

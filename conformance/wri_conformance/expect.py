@@ -1,6 +1,7 @@
 """Compares what was observed with what a scenario expects. Pure: no sockets, no clocks."""
 
 import functools
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ _IMPLIED = {
     "string": {"minLength", "maxLength", "pattern"},
     "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
 }
+_ERRORS = 1000  # mismatches of one value that are looked at
+_REMEMBERED = 10_000  # characters of an expectation; a longer one has what a server sent in it
 _VARIABLE = re.compile(r"\$\{([a-z_]+)\}")
 
 
@@ -182,5 +185,7 @@ def _validator(schema: str) -> Draft202012Validator:
 
 def mismatch(schema: Any, actual: Any) -> str | None:
     """Return why `actual` does not satisfy the expectation `schema`, or None if it does."""
-    errors = list(_validator(json.dumps(strict(schema))).iter_errors(actual))
+    text = json.dumps(strict(schema))
+    make = _validator if len(text) <= _REMEMBERED else _validator.__wrapped__
+    errors = list(itertools.islice(make(text).iter_errors(actual), _ERRORS))
     return schemas.explain(errors) if errors else None

@@ -18,6 +18,8 @@ TYPES: Final = ("edges", "families", "family_proxies", "jobs", "tasks", "task_pr
 SHOWN: Final = 20
 """How many findings of one kind are told."""
 
+_WIDTH: Final = 240  # characters of one of them
+
 STATES: Final = {
     *("waiting", "preparing", "submitted", "running"),
     *("succeeded", "failed", "submit-failed", "expired"),
@@ -78,7 +80,7 @@ def inspect(snapshot: pb.PbEntireWorkflow, owner: str, workflow: str) -> dict[st
 
 
 def _told(findings: Iterator[str]) -> list[str]:
-    everything = list(findings)
+    everything = [text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…" for text in findings]
     if len(everything) > SHOWN:
         return [*everything[:SHOWN], f"… and {len(everything) - SHOWN} more"]
     return everything

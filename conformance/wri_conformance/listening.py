@@ -42,6 +42,8 @@ def collect(
     found: list[Reply] = []
     last = began
     while (left := began + patience - time.monotonic()) > 0:
+        if peer.flooded:
+            return found, f"more was published than the suite takes ({len(found)} messages so far)"
         if quiet is not None and time.monotonic() - last >= quiet:
             return found, ""
         calm = left if quiet is None else last + quiet - time.monotonic()
@@ -57,8 +59,13 @@ def collect(
         last = time.monotonic()
         if "until" in spec and reply.frames[:1] == (spec["until"].encode(),):
             return found, ""
+    return found, _lacking(spec, quiet, patience, len(found))
+
+
+def _lacking(spec: Mapping[str, Any], quiet: float | None, patience: float, count: int) -> str:
+    """Return what has not come when the patience is over; nothing if nothing was waited for."""
     if quiet is not None:
-        return found, f"it was not quiet for {quiet:g} s in {patience:g} s ({len(found)} messages)"
+        return f"it was not quiet for {quiet:g} s in {patience:g} s ({count} messages)"
     if "until" in spec:
-        return found, f"no publication {spec['until']!r} in {patience:g} s ({len(found)} others)"
-    return found, ""
+        return f"no publication {spec['until']!r} in {patience:g} s ({count} others)"
+    return ""

@@ -1,5 +1,6 @@
 """Plays the suite's part in a scenario for servers and publishers: their clients."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from wri_conformance import (
     listening,
     queries,
     rawtcp,
+    reading,
     service,
 )
 from wri_conformance.bodies import frames_of, strings
@@ -29,7 +31,7 @@ from wri_conformance.runs import Run
 from wri_conformance.same import same
 from wri_conformance.scenario import Scenario, Step, referred
 from wri_conformance.seen import NOTHING, Seen
-from wri_conformance.streams import Publication, Stream, describe
+from wri_conformance.streams import Stream, describe
 from wri_conformance.trace import Trace, readable
 
 REPLY = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
@@ -38,6 +40,7 @@ COLLECT = 60.0  # seconds in which a stream has to become quiet, or a topic to c
 _SUBSCRIBED = 1.0  # seconds for a subscription to arrive, which nothing confirms
 _LOOK = 0.5  # seconds between two looks at the process while a reply is waited for
 _SHOWN, _DEEP = 4096, 200  # a larger or deeper body would drown a report; it is shown as text
+_ENDPOINTS = 200  # that are asked for one after the other; cylc-flow 8.5 lists 10
 _TICK = 0.02  # seconds between two looks at a flood
 _FLOODED = 0.5  # seconds after the first answer in which a flood comes to its full height
 _AFTERMATH = 0.3  # seconds in which a server that was hit would fall
@@ -119,7 +122,7 @@ class Player:
             peer.send([json.dumps({"command": "api", "args": args}).encode()])
             reply = peer.receive(REPLY * self.scale)
             return None if reply is None else reply.json()
-        except (ValueError, RecursionError):
+        except ValueError:
             return None
         finally:
             peer.close()
@@ -129,6 +132,8 @@ class Player:
         names = self._listed(run)
         if not names:
             return Seen(why="api does not list the endpoints")
+        if len(names) > _ENDPOINTS:
+            return Seen(why=f"api lists {len(names)} endpoints, more than the suite asks for")
         return Seen({name: self._ask(run, {"endpoint": name}) for name in names})
 
     def _of(self, step: Step) -> Run:
@@ -209,7 +214,7 @@ class Player:
             return seen
         try:
             seen.body = reply.json()
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             seen.why = f"the reply is not JSON: {error}"
             seen.shown = readable(reply.body)
             return seen
@@ -320,7 +325,10 @@ class Player:
         replies, why = self._listen(step, peer, step.spec["collect"], within)
         if why:
             return Seen(why=why)
-        stream = Stream.of(Publication.of(reply.frames) for reply in replies)
+        try:
+            stream = Stream.received(reply.frames for reply in replies)
+        except ValueError as error:
+            return Seen(why=str(error))
         if "save" in step.spec:
             self._collected[step.spec["save"]] = stream
         return Seen(describe(stream))
@@ -411,9 +419,9 @@ class Player:
             return Seen(run.ports_open())
         if subject == "process":
             return Seen(run.describe_process())
-        contact = run.service / "contact"
-        if contact.exists():
-            self._look_for_secrets("the contact file", [contact.read_bytes()])
+        with contextlib.suppress(OSError):  # there is none
+            contact = reading.content(run.service / "contact")
+            self._look_for_secrets("the contact file", [contact])
         if not self._heard:
             return Seen(why="nothing was received in which a secret could be found")
         return Seen({"leaks": list(self._leaks)})
@@ -487,8 +495,11 @@ class Player:
             text = "".join(f"{key}={value}\n" for key, value in fields.items())
         else:
             text = spec["text"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            reading.replace(path, text.encode())
+        except OSError as error:
+            raise Missing(f"{spec['file']} cannot be written: {error}") from None
         return Seen({"done": True})
 
     def _close(self, step: Step) -> Seen:

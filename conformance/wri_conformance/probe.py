@@ -78,6 +78,6 @@ def is_api(reply: Reply) -> bool:
     """Tell whether a reply is the success of `api` without arguments."""
     try:
         body = reply.json()
-    except (ValueError, RecursionError):
+    except ValueError:
         return False
     return isinstance(body, dict) and isinstance(body.get("data"), list) and "api" in body["data"]

@@ -6,6 +6,8 @@ from typing import Any
 from attrs import frozen
 from graphql import GraphQLSyntaxError, OperationDefinitionNode, OperationType, parse
 
+_SHOWN = 500  # characters of what a server says
+
 
 @frozen
 class Query:
@@ -48,12 +50,12 @@ def refused(response: Any) -> str:
     if not isinstance(response, Mapping) or "data" not in response:
         error = response.get("error") if isinstance(response, Mapping) else None
         told = error.get("message") if isinstance(error, Mapping) else response
-        return f"the request was refused: {told}"
+        return f"the request was refused: {str(told)[:_SHOWN]}"
     data = response["data"]
     for field in data.values() if isinstance(data, Mapping) else ():
         result = field.get("result") if isinstance(field, Mapping) else None
         for one in result if isinstance(result, list) else ():
             answer = one.get("response") if isinstance(one, Mapping) else None
             if isinstance(answer, list) and answer[:1] == [False]:
-                return f"the command was refused: {answer[1:]}"
+                return f"the command was refused: {str(answer[1:])[:_SHOWN]}"
     return ""

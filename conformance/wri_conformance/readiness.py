@@ -17,6 +17,7 @@ SHOWING = frozenset({"data", "graphql", "control", "deltas"})
 """The capabilities that say something about a workflow, which therefore has to be there."""
 
 _PAUSE = 0.1  # seconds between two looks
+_SHOWN = 100  # characters of what is shown instead of an identifier or a status
 _QUERY = "{workflows {id status taskProxies {id}}}"
 
 Look = Callable[[Reply], tuple[str, str, int]]
@@ -93,11 +94,13 @@ def _ask(
         return "nothing"
     try:
         id_, status, tasks = look(reply)
-    except (decode.NotThatError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except (decode.NotThatError, LookupError, TypeError, ValueError) as error:
         return f"something else ({error})"
     if id_ and tasks and status == run.state:
         return ""
-    return f"the workflow {id_!r} with status {status!r} and {tasks} tasks"
+    return (
+        f"the workflow {str(id_)[:_SHOWN]!r} with status {str(status)[:_SHOWN]!r} and {tasks} tasks"
+    )
 
 
 def _of_snapshot(reply: Reply) -> tuple[str, str, int]:

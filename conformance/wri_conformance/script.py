@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
+from wri_conformance import strictjson
 from wri_conformance.bodies import frames_of
 from wri_conformance.deltas import MESSAGES
 from wri_conformance.truth import Truth, message
@@ -28,8 +29,8 @@ class Request:
     def document(self) -> Any:
         """The body as JSON; None if it is none."""
         try:
-            return json.loads(self.frames[0].decode("utf-8"))
-        except (IndexError, ValueError, RecursionError):
+            return strictjson.loads(self.frames[0])
+        except (IndexError, ValueError):
             return None
 
     @property
@@ -43,11 +44,11 @@ class Request:
         body = self.frames[0] if self.frames else b""
         names = _Names()
         try:
-            document = json.loads(body.decode("utf-8"), object_pairs_hook=names.take)
+            document = strictjson.loads(body, names.take)
             is_json, utf8 = True, True
         except UnicodeDecodeError:
             document, is_json, utf8 = None, False, False
-        except (ValueError, RecursionError):
+        except ValueError:
             document, is_json, utf8 = None, False, True
         return {
             "frames": len(self.frames),

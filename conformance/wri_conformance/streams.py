@@ -8,6 +8,7 @@ from typing import Any, Final
 from attrs import frozen
 from google.protobuf.message import DecodeError
 
+from wri_conformance import fields
 from wri_conformance.deltas import MESSAGES, ORDER
 from wri_proto.v1 import data_store_pb2 as pb
 
@@ -15,6 +16,7 @@ DELTAS: Final[Mapping[str, Any]] = {**MESSAGES, "all": pb.AllDeltas}
 """By topic, the message of its payload."""
 
 _COMPARED: Final = ("all_differs", "missing_from_all", "missing_beside_all")
+_MOST_FIELDS: Final = 4 * fields.MOST  # of all deltas of a stream
 _TEXT: Final = 200  # characters of the last payload that are kept
 
 
@@ -26,6 +28,7 @@ class Publication:
     frames: int
     payload: bytes
     delta: Any = None  # of a topic in DELTAS whose payload can be decoded
+    size: int = 0  # fields of the delta, at all depths
 
     @classmethod
     def of(cls, frames: Sequence[bytes]) -> "Publication":
@@ -33,12 +36,14 @@ class Publication:
         topic = frames[0].decode("utf-8", "replace") if frames else ""
         payload = frames[1] if len(frames) > 1 else b""
         delta = None
-        if topic in DELTAS:
+        kind = DELTAS.get(topic)
+        size = 0 if kind is None else fields.count(kind, payload)
+        if kind is not None and size <= fields.MOST:
             try:
-                delta = DELTAS[topic].FromString(payload)
+                delta = kind.FromString(payload)
             except DecodeError:
                 delta = None
-        return cls(topic, len(frames), payload, delta)
+        return cls(topic, len(frames), payload, delta, size)
 
 
 @frozen
@@ -67,6 +72,24 @@ class Stream:
     publications: tuple[Publication, ...]
     batches: tuple[Batch, ...]
     alone: tuple[int, ...]  # places of messages of types that no `all` after them has a part for
+
+    @classmethod
+    def received(cls, messages: Iterable[Sequence[bytes]]) -> "Stream":
+        """Return the stream of messages, each a sequence of frames.
+
+        Raises:
+            ValueError: there is more in them than the suite decodes.
+        """
+        told: list[Publication] = []
+        size = 0
+        for frames in messages:
+            told.append(Publication.of(frames))
+            size += told[-1].size
+            if size > _MOST_FIELDS:
+                raise ValueError(
+                    f"the deltas have more than {_MOST_FIELDS} fields, more than the suite reads"
+                )
+        return cls.of(told)
 
     @classmethod
     def of(cls, publications: Iterable[Publication]) -> "Stream":

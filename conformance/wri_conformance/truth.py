@@ -7,6 +7,7 @@ from attrs import define, field
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
+from wri_conformance import fields
 from wri_conformance.deltas import MESSAGES, ORDER, Store, dangling, differences, repeated, shorten
 from wri_proto.v1 import data_store_pb2 as pb
 
@@ -106,10 +107,14 @@ class Truth:
         Returns:
             {equal, differences, repeated, dangling}; the last two are null if it is none.
         """
+        many = fields.count(pb.PbEntireWorkflow, reported) > fields.MOST
         try:
-            theirs = pb.PbEntireWorkflow.FromString(reported)
+            theirs = pb.PbEntireWorkflow.FromString(b"" if many else reported)
         except DecodeError:
-            wrong = ["the bytes are no PbEntireWorkflow"]
+            theirs = None
+        if theirs is None or many:
+            what = f"have more than {fields.MOST} fields" if many else "are no PbEntireWorkflow"
+            wrong = [f"the bytes {what}"]
             return {"equal": False, "differences": wrong, "repeated": None, "dangling": None}
         store = Store.of(theirs)
         found = differences(store, self.store)
