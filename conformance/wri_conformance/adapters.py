@@ -15,13 +15,16 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from wri_conformance import schemas
+from wri_conformance import reading, schemas, strictjson
 from wri_conformance.mistakes import Mistake
 from wri_conformance.processes import Process, Spawn, spawn
 from wri_conformance.trace import readable
 
 LONGEST_LINE: Final = 64 * 1024 * 1024  # bytes; 10 MiB as base64 are 14 MiB
+MOST: Final = 4 * LONGEST_LINE  # bytes on its standard output in one scenario
 _CHUNK: Final = 1 << 20
+_TAIL: Final = 16_384  # bytes at each end of its standard error that are looked at for messages
+_WIDTH: Final = 400  # characters of a line that are shown
 _WORDS: Final = 8  # first and last lines of what an adapter printed on standard error
 _KINDS: Final[Mapping[str, int]] = {  # by result, the place of its schema among those of answers
     "capabilities": 0,
@@ -61,18 +64,23 @@ def parse(line: bytes) -> dict[str, Any]:
     """
     shown = readable(line, 120)
     try:
-        answer = json.loads(line.decode("utf-8"))
+        answer = strictjson.loads(line)
     except UnicodeDecodeError:
         raise AdapterError(f"the adapter printed what is not UTF-8: {shown}") from None
-    except (ValueError, RecursionError):
+    except json.JSONDecodeError:
         raise AdapterError(
             f"the adapter printed a line that is not JSON: {shown} (standard output is for "
             "answers; what is for people goes to standard error)"
         ) from None
+    except ValueError as error:
+        raise AdapterError(
+            f"the adapter printed a line that is no answer: {error}: {shown}"
+        ) from None
     if wrong := _wrong(answer):
         raise AdapterError(f"the adapter's answer breaks adapter.json: {wrong}: {shown}")
     if answer["result"] == "adapter-error":
-        raise AdapterError(f"the adapter says that it failed itself: {answer['message']}")
+        told = readable(answer["message"].encode("utf-8", "backslashreplace"), 1000)
+        raise AdapterError(f"the adapter says that it failed itself: {told}")
     found: dict[str, Any] = answer
     return found
 
@@ -81,9 +89,10 @@ def _wrong(answer: Any) -> str:
     """Return why an answer is not valid, with a look at no other results than its own."""
     if not isinstance(answer, dict) or not isinstance(answer.get("id"), int):
         return "it is no object with the id of a command"
-    kind = _KINDS.get(answer.get("result", ""))
+    result = answer.get("result", "")
+    kind = _KINDS.get(result) if isinstance(result, str) else None
     if kind is None:
-        return f"{answer.get('result')!r} is no result; use one of {', '.join(_KINDS)}"
+        return f"{str(result)[:80]!r} is no result; use one of {', '.join(_KINDS)}"
     errors = list(schemas.named(f"adapter.json#/$defs/answer/oneOf/{kind}").iter_errors(answer))
     hint = ""
     if errors and answer["result"] == "data" and not {"data", "bytes"} & set(answer):
@@ -103,6 +112,7 @@ class Adapter:
     _asked: dict[int, float] = field(factory=dict)
     _answers: dict[int, Answer] = field(factory=dict)
     _number: int = 0
+    _unwritten: bytearray = field(factory=bytearray)  # of commands, which it has not read yet
 
     @classmethod
     def start(
@@ -112,9 +122,12 @@ class Adapter:
         home: Path,
         environment: Mapping[str, str],
         path: Path,
+        log: Path,
         spawn: Spawn = spawn,
     ) -> "Adapter":
         """Start the adapter that the manifest `path` names, in `home`.
+
+        What it prints on standard error goes to the file `log`.
 
         Raises:
             Mistake: the command cannot be executed.
@@ -131,7 +144,6 @@ class Adapter:
                 else "correct adapter:, or put the program into PATH",
                 path,
             )
-        log = home / "output"
         try:
             with log.open("ab") as output:
                 process = spawn(
@@ -149,7 +161,9 @@ class Adapter:
                 path,
             ) from None
         assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
+        assert process.stdin is not None
+        for pipe in (process.stdin, process.stdout):
+            os.set_blocking(pipe.fileno(), False)
         return cls(name, process, log)
 
     @property
@@ -165,15 +179,30 @@ class Adapter:
             AdapterError: nobody reads it.
         """
         self._number += 1
-        line = json.dumps({"id": self._number, **command}).encode() + b"\n"
-        try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
-        except (OSError, ValueError):
-            raise AdapterError(self._ended("and reads no commands any more")) from None
+        self._unwritten += json.dumps({"id": self._number, **command}).encode() + b"\n"
+        self.write()
         self._asked[self._number] = time.monotonic()
         return self._number
+
+    @property
+    def sink(self) -> int:
+        """The file descriptor on which commands go; -1 when none of them waits to be read."""
+        stdin = self._process.stdin
+        return -1 if stdin is None or stdin.closed or not self._unwritten else stdin.fileno()
+
+    def write(self) -> None:
+        """Send what the adapter takes of the commands that it was given.
+
+        Raises:
+            AdapterError: nobody reads them.
+        """
+        try:
+            while (sink := self.sink) >= 0:
+                del self._unwritten[: os.write(sink, self._unwritten[:_CHUNK])]
+        except BlockingIOError:
+            return
+        except (OSError, ValueError):
+            raise AdapterError(self._ended("and reads no commands any more")) from None
 
     def read(self) -> None:
         """Take what it has printed.
@@ -182,7 +211,8 @@ class Adapter:
             AdapterError: it is no answer, or answers nothing that was asked; or it has ended
                 while an answer is waited for.
         """
-        while (source := self.source) >= 0:
+        begun = len(self.heard)
+        while (source := self.source) >= 0 and len(self.heard) - begun <= LONGEST_LINE:
             try:
                 chunk = os.read(source, _CHUNK)
             except BlockingIOError:
@@ -195,6 +225,8 @@ class Adapter:
             line = bytes(self.heard[self._told : end])
             self._told = end + 1
             self._take(parse(line))
+        if len(self.heard) > MOST:
+            raise AdapterError(f"the adapter printed more than {MOST} bytes in one scenario")
         if len(self.heard) - self._told > LONGEST_LINE:
             raise AdapterError(f"the adapter printed a line of more than {LONGEST_LINE} bytes")
         if self.source < 0 and self._asked:
@@ -229,15 +261,20 @@ class Adapter:
 
     def last_words(self) -> str:
         """Return what it printed on standard error, as it goes into a message: both ends of it."""
-        lines = self.log().decode("utf-8", "replace").strip().splitlines()
+        lines = self._ends().decode("utf-8", "replace").strip().splitlines()
         if len(lines) > 2 * _WORDS:
             lines = [*lines[:_WORDS], "…", *lines[-_WORDS:]]
+        lines = [line[:_WIDTH] for line in lines]
         return "".join(["; it printed:", *(f"\n    | {line}" for line in lines)]) if lines else ""
 
-    def log(self) -> bytes:
-        """Return all that it printed on standard error."""
+    @property
+    def log(self) -> Path:
+        """The file in which its standard error is."""
+        return self._log
+
+    def _ends(self) -> bytes:
         try:
-            return self._log.read_bytes()
+            return reading.ends(self._log, _TAIL)
         except OSError:
             return b""
 

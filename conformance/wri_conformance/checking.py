@@ -19,10 +19,12 @@ from wri_conformance.manifest import Manifest
 from wri_conformance.peers import Missing
 from wri_conformance.runs import Run, StartError, Workshop
 from wri_conformance.scenario import Scenario, Step
+from wri_conformance.scripted import canonical
 from wri_conformance.seen import NOTHING
 from wri_conformance.specification import Specification
 from wri_conformance.truth import Truth
 
+_SAID: Final = 300  # characters of what an adapter says that are told
 _SNAPSHOT: Final = {
     "workflow": {"id": "~u/adapter", "name": "adapter", "stamp": "~u/adapter@1", "lastUpdated": 1},
 }
@@ -118,7 +120,7 @@ class _Talk:
 
     def expect(self, answer: Mapping[str, Any], *results: str, blame: str = "adapter") -> None:
         if answer["result"] not in results:
-            said = f" ({answer['message']})" if answer.get("message") else ""
+            said = f" ({answer['message'][:_SAID]})" if answer.get("message") else ""
             wanted = " or ".join(results)
             raise _Wrong(f"the result is {answer['result']}{said} instead of {wanted}", blame)
 
@@ -153,7 +155,7 @@ def _capabilities(talk: _Talk, claims: set[str]) -> None:
     if lacking := sorted((claims & mine) - set(answer["capabilities"])):
         raise _Wrong(
             f"the manifest claims {', '.join(lacking)}, which the adapter does not name among "
-            f"its capabilities: {', '.join(answer['capabilities']) or 'none'}"
+            f"its capabilities: {', '.join(answer['capabilities'])[:_SAID] or 'none'}"
         )
 
 
@@ -172,8 +174,9 @@ def _data(talk: _Talk, _claims: set[str]) -> None:
     request = {"do": "request", "command": "api", "args": nonce}
     answer = talk.ask(request, reply={"echo": True})
     if not answer["requests"]:
+        said = answer.get("message", "")[:_SAID]
         raise _Wrong(
-            f"the result is {answer['result']} ({answer.get('message', '')}), while no request "
+            f"the result is {answer['result']} ({said}), while no request "
             f"came to the scheduler: {talk.cast.traffic()}"
         )
     talk.expect(answer, "data")
@@ -191,7 +194,8 @@ def _two(talk: _Talk, _claims: set[str]) -> None:
         answer = talk.ask(request, reply={"echo": True})
         talk.expect(answer, "data")
         if answer.get("data") != args:
-            raise _Wrong(f"the connection {name} got {answer.get('data')}, asked for {args}")
+            got = canonical(answer.get("data"))[:_SAID]
+            raise _Wrong(f"the connection {name} got {got}, asked for {canonical(args)}")
     talk.expect(talk.ask({"do": "close", "connection": "first"}), "done")
     request = {"do": "request", "connection": "second", "command": "api", "args": {}}
     talk.expect(talk.ask(request, reply={"echo": True}), "data")

@@ -7,8 +7,10 @@ as what it is, whatever a step expects.
 
 import base64
 import binascii
+import contextlib
+import errno
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import zmq
 from attrs import define, field
 
-from wri_conformance import expect, service
+from wri_conformance import expect, reading, service
 from wri_conformance.adapters import Adapter, AdapterError, Answer
 from wri_conformance.bodies import frames_of
 from wri_conformance.judging import Judge
@@ -39,6 +41,7 @@ _ON_ITS_WAY = 0.3  # seconds in which a request that was sent arrives
 _MORE_TOPICS = 0.1  # seconds after the first in which the other ones of one peer arrive
 _CLOSED = 5.0  # seconds in which an adapter closes what a scenario has left open
 _FINISH = 15.0  # seconds after the end of its input in which an adapter has to end
+_TOPIC = 80  # characters of a topic that are told
 _SHOWN = 4096  # a longer answer would drown a report
 _DAMAGED = 20  # characters of a public key that are left where it is damaged
 _UNTOLD = ("server.key_secret", "client.key_secret")  # files that have secrets rightly
@@ -69,15 +72,21 @@ class Counterpart:
         self.scheduler = Scripted(run.run_dir, run.workflow, self.trace, run.workshop.token)
 
     def begin(self) -> None:
-        """Start the scheduler, unless the scenario begins without one, and the adapter."""
+        """Start the scheduler, unless the scenario begins without one, and the adapter.
+
+        Raises:
+            Mistake: the adapter's command cannot be executed.
+        """
         if self.scenario.server != "none":
-            self._start()
+            with self._in_place():
+                self._start()
         self._adapter = self._adapter or Adapter.start(
             self.run.manifest.name,
             [self.run.fill(part) for part in self.command],
             self.run.home,
             self.run.environment,
             self.run.manifest.path,
+            self.run.workshop.log(self.run.home),
             self.run.workshop.spawn,
         )
 
@@ -119,7 +128,7 @@ class Counterpart:
     def unfit(self, step: Step, seen: Seen) -> str:
         """Return why what a step observed does not do as preparation; nothing if it does."""
         bad = step.action == "ask" and seen.body.get("result") in _REFUSALS
-        return f"{seen.body['result']}: {seen.body.get('message', '')}" if bad else ""
+        return f"{seen.body['result']}: {seen.body.get('message', '')[:_SHOWN]}" if bad else ""
 
     # -- doing
 
@@ -130,13 +139,25 @@ class Counterpart:
             if "upon" in step.spec:
                 self._waiting.append(step)
                 return Seen({"done": False})
-            if "eventually" in step.spec:
-                return eventually(step, judge, action, self.scale)
-            return action(step)
+            with self._in_place():
+                if "eventually" in step.spec:
+                    return eventually(step, judge, action, self.scale)
+                return action(step)
         except AdapterError as error:
             self.trace.note("adapter", "·", str(error))
             self.sound = False
             raise StartError(str(error), "") from None
+
+    @contextlib.contextmanager
+    def _in_place(self) -> Iterator[None]:
+        """Blame an adapter for what it has put in the place of the scheduler's files."""
+        try:
+            yield
+        except OSError as error:
+            if not Path(str(error.filename)).is_relative_to(self.run.home):
+                raise
+            self.sound = False
+            raise StartError(f"a file of the scheduler was spoilt: {error}", "") from None
 
     @property
     def adapter(self) -> Adapter:
@@ -151,6 +172,8 @@ class Counterpart:
             poller.register(source, zmq.POLLIN)
         if self.adapter.source >= 0:
             poller.register(self.adapter.source, zmq.POLLIN)
+        if self.adapter.sink >= 0:
+            poller.register(self.adapter.sink, zmq.POLLOUT)
         due = self.scheduler.next_due()
         until = deadline if due is None else min(due, deadline)
         poller.poll(max(0, int((until - time.monotonic()) * 1000) + 1))
@@ -160,6 +183,7 @@ class Counterpart:
             waiting, self._waiting = self._waiting, []
             for step in waiting:
                 getattr(self, f"_{step.action}")(step)
+        self.adapter.write()
         self.adapter.read()
 
     def _wait_for(self, met: Callable[[], object], seconds: float) -> bool:
@@ -343,11 +367,11 @@ class Counterpart:
         if "topic" not in told or "bytes" not in told:
             raise AdapterError("a publication has a topic and bytes")
         payload = base64.b64decode(told["bytes"])
-        message = (told["topic"].encode(), payload)
+        message = (told["topic"].encode("utf-8", "surrogatepass"), payload)
         if message not in self.scheduler.publications:
             raise Missing(
-                f"the subscriber reports a publication that was never made: {told['topic']!r} "
-                f"with {len(payload)} bytes"
+                f"the subscriber reports a publication that was never made: "
+                f"{told['topic'][:_TOPIC]!r} with {len(payload)} bytes"
             )
         return {
             "text": payload.decode("utf-8", "replace"),
@@ -397,9 +421,10 @@ class Counterpart:
             pair = KeyPair(pair.public) if public_only else pair
             if spec.get("damaged"):
                 pair = KeyPair(pair.public[:_DAMAGED], pair.secret)
-            path.write_text(certificate(pair), encoding="utf-8")
+            reading.replace(path, certificate(pair).encode())
         else:
-            path.write_bytes(b"".join(frames_of({k: spec[k] for k in spec if k != "file"})))
+            body = b"".join(frames_of({k: spec[k] for k in spec if k != "file"}))
+            reading.replace(path, body)
         self.trace.note("scheduler", "·", f"wrote {spec['file']}")
         return Seen({"done": True})
 
@@ -439,31 +464,33 @@ class Counterpart:
 
     def _leaks(self) -> list[str]:
         """Return where the secret keys of the scenario turned up."""
+        secrets = self.trace.secrets
         told = {
             "standard output": bytes(self.adapter.heard),
             "a request": b"".join(f for one in self.scheduler.requests for f in one.frames),
         }
+        found = [where for where, data in told.items() if any(one in data for one in secrets)]
+        files = {"standard error": self.adapter.log}
         for path in sorted(self.run.home.rglob("*")):
-            if path.is_file() and path.name not in _UNTOLD and not path.is_symlink():
-                name = (
-                    "standard error"
-                    if path.name == "output"
-                    else str(path.relative_to(self.run.home))
-                )
-                told[name] = _content(path)
-        return [
-            f"a secret key is in {where}"
-            for where, content in told.items()
-            if any(secret in content for secret in self.trace.secrets)
-        ]
+            if path.name not in _UNTOLD and not path.is_symlink():
+                files[str(path.relative_to(self.run.home))] = path
+        found += [where for where, path in files.items() if _holds(path, secrets)]
+        return [f"a secret key is in {where}" for where in found]
 
     def _finish(self, _step: Step) -> Seen:
         self.sound = False
         return Seen(self.adapter.finish(_FINISH * self.scale))
 
 
-def _content(path: Path) -> bytes:
+def _holds(path: Path, secrets: Collection[bytes]) -> bool:
+    """Tell whether a secret is in a file.
+
+    Raises:
+        Missing: it is too large to tell.
+    """
     try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+        return reading.holds(path, secrets)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise Missing(f"{path.name} is too large to look for secret keys in it") from None
+        return False

@@ -137,7 +137,7 @@ def _pipe(
     read, write = os.pipe()
     ours, child = (write, read) if mode == "wb" else (read, write)
     theirs.callback(os.close, child)
-    return child, os.fdopen(ours, mode)
+    return child, os.fdopen(ours, mode, buffering=0)
 
 
 @define

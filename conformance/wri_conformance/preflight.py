@@ -4,6 +4,7 @@ The server is started once, and each adapter is checked.
 """
 
 import subprocess
+import tempfile
 from collections.abc import Container
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from wri_conformance.peers import Missing
 from wri_conformance.probe import PATIENCE, probe
 from wri_conformance.runs import Run, StartError, Workshop
 from wri_conformance.trace import Trace, readable
+
+_LONGEST = 1000  # bytes of a version that are looked at
 
 
 def preflight(
@@ -80,19 +83,24 @@ def _version(run: Run) -> str:
         return run.manifest.version
     command = [run.fill(part) for part in run.manifest.version]
     try:
-        done = subprocess.run(
-            command,
-            env=run.environment,
-            cwd=run.home,
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            status = subprocess.run(
+                command,
+                env=run.environment,
+                cwd=run.home,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                timeout=30,
+                check=False,
+            ).returncode
+            for file in (out, err):
+                file.seek(0)
+            first = (out.read(_LONGEST) or err.read(_LONGEST)).splitlines()[:1]
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Mistake(
             f"the version command cannot be executed: {error}",
             "correct version: command:, or give the version as a text",
             run.manifest.path,
         ) from None
-    first = (done.stdout or done.stderr).splitlines()[:1]
-    return readable(first[0], 80) if first and not done.returncode else "unknown"
+    return readable(first[0], 80) if first and not status else "unknown"

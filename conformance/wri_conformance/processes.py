@@ -70,7 +70,7 @@ def spawn(
 ) -> Process:
     """Start a command; raises OSError or ValueError if that cannot be done.
 
-    `stdin` may be DEVNULL or PIPE of `subprocess`, and `stdout` PIPE.
+    `stdin` may be DEVNULL or PIPE of `subprocess`, and `stdout` PIPE; pipes are not buffered.
     """
     return subprocess.Popen(
         command,
@@ -80,6 +80,7 @@ def spawn(
         cwd=directory,
         env=dict(environment),
         start_new_session=True,
+        bufsize=0,
     )
 
 

@@ -17,11 +17,14 @@ import psutil
 from attrs import define, field, frozen
 
 from wri.data import root
-from wri_conformance import guard, processes, service
+from wri_conformance import guard, processes, reading, service
 from wri_conformance.manifest import Manifest
 from wri_conformance.mistakes import Mistake
 from wri_conformance.service import KeyPair
 
+_TAIL = 16_384  # bytes at the end of what an implementation has printed
+_WIDTH = 400  # characters of a line of it that are shown
+_DIGITS = 18  # of a port or process number, zeros in front included
 _TICK = 0.01  # seconds between two looks at a file or a process
 
 
@@ -70,6 +73,13 @@ class Workshop:
         (home / "tmp").mkdir()
         return home
 
+    def log(self, home: Path) -> Path:
+        """Return the file for what is printed by those who live in a home.
+
+        It is not in there, where they could put something else in its place.
+        """
+        return self.directory / f"{home.name}.output"
+
 
 def environment(manifest: Manifest, home: Path, token: str, path: Path | None) -> dict[str, str]:
     """Return the environment of an implementation: nothing of the user's own but the PATH."""
@@ -88,6 +98,11 @@ def _replace(text: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text
+
+
+def _number(text: str) -> int:
+    """Return the number that a field of a contact file is; -1 if it is none."""
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else -1
 
 
 @define
@@ -112,9 +127,8 @@ class Run:
             path = self.home / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(_replace(text, self._places()), encoding="utf-8")
-        shutil.copytree(
-            root() / "conformance" / "fixtures" / self.fixture, self.run_dir, dirs_exist_ok=True
-        )
+        fixture = root() / "conformance" / "fixtures" / self.fixture
+        shutil.copytree(fixture, self.run_dir, dirs_exist_ok=True)
 
     @property
     def started(self) -> bool:
@@ -205,7 +219,9 @@ class Run:
                 "correct roles: server: start:, or put the program into PATH",
                 self.manifest.path,
             )
-        with (self.home / "output").open("ab") as output:
+        if not self.home.is_dir():
+            raise StartError(f"{self.manifest.name} has removed its home directory", self.output())
+        with self.workshop.log(self.home).open("ab") as output:
             try:
                 return self.workshop.spawn(
                     [program, *command[1:]],
@@ -224,7 +240,7 @@ class Run:
 
     def _contact_bytes(self) -> bytes:
         try:
-            return (self.service / "contact").read_bytes()
+            return reading.content(self.service / "contact")
         except OSError:
             return b""
 
@@ -268,10 +284,11 @@ class Run:
     def output(self, lines: int = 12) -> str:
         """Return the last lines that the implementation printed."""
         try:
-            text = (self.home / "output").read_text(encoding="utf-8", errors="replace")
+            printed = reading.ends(self.workshop.log(self.home), _TAIL)
         except OSError:
             return ""
-        return "\n".join(text.strip().splitlines()[-lines:])
+        text = printed.decode("utf-8", "replace")
+        return "\n".join(line[:_WIDTH] for line in text.strip().splitlines()[-lines:])
 
     @property
     def host(self) -> str:
@@ -281,13 +298,13 @@ class Run:
     def port(self, name: str) -> int | None:
         """Return the `request` or `publish` port of the contact file, if it has a usable one."""
         key = {"request": "CYLC_WORKFLOW_PORT", "publish": "CYLC_WORKFLOW_PUBLISH_PORT"}[name]
-        value = self.contact.get(key, "")
-        return int(value) if value.isdecimal() and 0 < int(value) < 65536 else None  # noqa: PLR2004
+        number = _number(self.contact.get(key, ""))
+        return number if 0 < number < 65536 else None  # noqa: PLR2004
 
     def process(self) -> psutil.Process | None:
         """Return the server's process: that of the contact file if it is ours, or our child."""
-        pid = self.contact.get("CYLC_WORKFLOW_PID", "")
-        if pid.isdecimal() and (found := self._ours(int(pid))):
+        pid = _number(self.contact.get("CYLC_WORKFLOW_PID", ""))
+        if pid > 0 and (found := self._ours(pid)):
             return found
         if self._child is not None and self._child.poll() is None:
             return self._ours(self._child.pid)
@@ -303,7 +320,7 @@ class Run:
                 return process
             # A wrapper may have reset the environment, but not who started whom.
             ancestors = {pid, *(parent.pid for parent in process.parents())}
-        except (psutil.Error, OSError):
+        except (psutil.Error, OSError, OverflowError):
             return None
         return process if self._child is not None and self._child.pid in ancestors else None
 
@@ -330,7 +347,9 @@ class Run:
                 command,
                 env=self.environment,
                 cwd=self.home,
-                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 check=False,
                 timeout=self.manifest.end * self.workshop.scale,
             )
@@ -400,7 +419,7 @@ class Run:
         try:
             with socket.create_connection((self.host, port), timeout=2):
                 return "open"
-        except OSError:
+        except (OSError, ValueError):  # such as a name that no host can have
             return "closed"
 
     def ended(self) -> str:
@@ -428,7 +447,7 @@ class Run:
     def describe_process(self) -> dict[str, Any]:
         """Return what an `observe: process` step sees."""
         pid = self.contact.get("CYLC_WORKFLOW_PID", "")
-        process = self._ours(int(pid)) if pid.isdecimal() else None
+        process = self._ours(_number(pid)) if _number(pid) > 0 else None
         if process is None:
             return {"alive": False, "pid": pid}
         try:
@@ -452,7 +471,8 @@ class Run:
         if self._child is not None:
             self.resume()
             if (process := self.process()) is not None:
-                process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             if self._child.poll() is None:
                 self._child.kill()
             self._child.wait()

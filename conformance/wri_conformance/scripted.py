@@ -24,13 +24,18 @@ from attrs import define, field
 from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
-from wri_conformance import processes
+from wri_conformance import processes, reading
 from wri_conformance.script import VERSION, Publishing, Request, Script, Sending
 from wri_conformance.service import KeyPair
 from wri_conformance.trace import Trace
 from wri_conformance.truth import Truth
 
 HOST: Final = "127.0.0.1"
+LARGEST: Final = 64 << 20
+"""Bytes of a frame that is taken from a client."""
+
+_MOST: Final = 10_000  # requests, or subscriptions, of one scenario; others are ignored
+_BURST: Final = 100  # messages that are taken before anything else is done
 _COMMAND: Final = ("dd", "of=/dev/null")
 _LINGER: Final = 2000  # milliseconds for what was sent before a stop to leave
 _REBIND: Final = 2.0  # seconds in which a port that was just closed has to be free again
@@ -118,6 +123,7 @@ class Scripted:
     _due: list[tuple[float, int, Sending | Publishing]] = field(factory=list)
     _held_since: float = 0.0
     _number: int = 0
+    _bytes: int = 0  # of the requests
 
     @property
     def service(self) -> Path:
@@ -158,6 +164,7 @@ class Scripted:
             if kind == zmq.XPUB:
                 one.xpub_verboser = True
                 one.sndhwm = 0
+            one.maxmsgsize = LARGEST
             self._sockets[name] = one
             self._monitors[name] = one.get_monitor_socket(sum(_EVENTS))
             self._bind(name, one)
@@ -310,7 +317,7 @@ class Scripted:
     def _admits(self, public: bytes) -> bool:
         """As a server does: whoever has a key in the directory for it, at this moment (SEC-2)."""
         files = (self.service / "client_public_keys").glob("*.key")
-        return any(public in path.read_bytes() for path in files)
+        return any(_holds(path, public) for path in files)
 
     def _watch(self) -> None:
         for name, monitor in self._monitors.items():
@@ -321,7 +328,11 @@ class Scripted:
                     self.trace.note("scheduler", "·", f"{name} port: {_WORDS[event]}")
 
     def _take_subscriptions(self) -> None:
-        while (frames := _take(self._sockets.get("publish"))) is not None:
+        for _ in range(_BURST):
+            if (frames := _take(self._sockets.get("publish"))) is None:
+                return
+            if len(self.subscriptions) >= _MOST:
+                continue
             if frames and frames[0][:1] in {b"\x00", b"\x01"}:
                 topic = frames[0][1:].decode("utf-8", "replace")
                 what = "subscribes to" if frames[0][:1] == b"\x01" else "no longer subscribes to"
@@ -330,7 +341,12 @@ class Scripted:
                     self.subscriptions.append(topic)
 
     def _take_requests(self) -> None:
-        while (frames := _take(self._sockets.get("request"))) is not None:
+        for _ in range(_BURST):
+            if (frames := _take(self._sockets.get("request"))) is None:
+                return
+            if len(self.requests) >= _MOST or self._bytes > LARGEST:
+                continue
+            self._bytes += sum(map(len, frames))
             if b"" not in frames[1:]:
                 self.trace.note("scheduler", "·", "a message without an empty delimiter frame")
                 continue
@@ -368,6 +384,13 @@ class Scripted:
             self.trace.note("publisher", "→", list(frames))
             self.publications.append(tuple(frames))
             self._sockets["publish"].send_multipart(list(frames))
+
+
+def _holds(path: Path, public: bytes) -> bool:
+    try:
+        return public in reading.content(path)
+    except OSError:
+        return False
 
 
 def values(frames: Sequence[bytes]) -> set[str]:

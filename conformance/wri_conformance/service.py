@@ -1,6 +1,8 @@
 """What a server leaves in `.service`: contact file and key files, read without judging them."""
 
 import hashlib
+import itertools
+import os
 import re
 import stat
 from pathlib import Path
@@ -9,7 +11,10 @@ from typing import Any
 import zmq
 from attrs import field, frozen
 
+from wri_conformance import reading
+
 KEY_FILES = ("server.key", "server.key_secret", "client.key_secret")
+_MOST_FILES = 10_000  # that are looked at
 _LINE = re.compile(r"[^=\n]+=[^\n]*\n")
 _PROPERTY = re.compile(r'^ {4}(public-key|secret-key)\s*=\s*"(.*)"\s*$')
 _Z85 = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
@@ -41,7 +46,7 @@ def parse_contact(text: str) -> dict[str, str]:
 def read_contact(service: Path) -> dict[str, str]:
     """Return the fields of the contact file, or nothing if it is not there."""
     try:
-        return parse_contact((service / "contact").read_text(encoding="utf-8"))
+        return parse_contact(reading.text(service / "contact"))
     except (OSError, UnicodeDecodeError):
         return {}
 
@@ -50,28 +55,27 @@ def describe_contact(service: Path) -> dict[str, Any]:
     """Return what an `observe: contact` step sees."""
     path = service / "contact"
     try:
-        raw = path.read_bytes()
+        status = path.stat()
+        text = reading.text(path)
     except OSError:
         return {"exists": False}
-    try:
-        text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        return {"exists": True, "utf8": False, "mode": _mode(path)}
+        return {"exists": True, "utf8": False, "mode": _mode(status)}
     lines = [line for line in re.split(r"(?<=\n)", text) if line]
     return {
         "exists": True,
         "utf8": True,
-        "mode": _mode(path),
-        "written": str(path.stat().st_mtime_ns),
-        "others_can_write": bool(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)),
+        "mode": _mode(status),
+        "written": str(status.st_mtime_ns),
+        "others_can_write": bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)),
         "wrong_lines": [line for line in lines if not _LINE.fullmatch(line)],
         "keys": [line.partition("=")[0].strip() for line in lines],
         "fields": parse_contact(text),
     }
 
 
-def _mode(path: Path) -> str:
-    return f"{stat.S_IMODE(path.stat().st_mode):04o}"
+def _mode(status: os.stat_result) -> str:
+    return f"{stat.S_IMODE(status.st_mode):04o}"
 
 
 def read_key(path: Path) -> KeyPair | None:
@@ -79,7 +83,7 @@ def read_key(path: Path) -> KeyPair | None:
     try:
         found: dict[str, str] = {
             match[1]: match[2]
-            for line in path.read_text(encoding="utf-8").splitlines()
+            for line in reading.text(path).splitlines()
             if (match := _PROPERTY.match(line))
         }
     except (OSError, UnicodeDecodeError):
@@ -102,41 +106,57 @@ def describe_keys(service: Path) -> dict[str, Any]:
     ]
     seen["exposed"] = sorted(
         str(path.relative_to(service))
-        for path in service.rglob("*")
-        if path.is_file() and _open_to_others(path) and _holds(path, secrets)
+        for path in _below(service)
+        if (status := _status(path)) and _open_to_others(status) and _holds(path, secrets)
     )
     admitted = service / "client_public_keys"
     seen["client_public_keys"] = {
         "exists": admitted.is_dir(),
         "keys": sorted(
-            pair.public.decode()
-            for path in (admitted.glob("*") if admitted.is_dir() else ())
-            if (pair := read_key(path))
+            pair.public.decode() for path in _below(admitted, "*") if (pair := read_key(path))
         ),
     }
     return seen
 
 
-def _open_to_others(path: Path) -> bool:
-    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+def _below(directory: Path, pattern: str = "**/*") -> list[Path]:
+    """Return what is in a directory, as long as it is one that can be listed."""
+    try:
+        return list(itertools.islice(directory.glob(pattern), _MOST_FILES))
+    except OSError:
+        return []
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Return what is known of a regular file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _open_to_others(status: os.stat_result) -> bool:
+    return bool(status.st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
 def _holds(path: Path, secrets: list[bytes]) -> bool:
     try:
-        content = path.read_bytes()
+        content = reading.content(path)
     except OSError:
         return False
     return any(secret in content for secret in secrets)
 
 
 def _describe_key(path: Path) -> dict[str, Any]:
-    if not path.exists():
+    status = _status(path)
+    if status is None:
         return {"exists": False}
     pair = read_key(path)
     seen: dict[str, Any] = {
         "exists": True,
-        "mode": _mode(path),
-        "others_can_access": _open_to_others(path),
+        "mode": _mode(status),
+        "others_can_access": _open_to_others(status),
         "well_formed": _well_formed(path),
         "public": None if pair is None else pair.public.decode(),
         "secret": None,
@@ -154,7 +174,7 @@ def _describe_key(path: Path) -> dict[str, Any]:
 def _well_formed(path: Path) -> bool:
     """Tell whether a file is a ZPL text with the section and properties of a certificate."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = reading.text(path).splitlines()
     except (OSError, UnicodeDecodeError):
         return False
     lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]

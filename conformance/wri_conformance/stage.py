@@ -113,7 +113,7 @@ class Stage:
 
         def other() -> Run:
             if not others:
-                others.append(self.run(run.home, "other", scenario.fixture, scenario.state))
+                others.append(self._beside(run, scenario))
                 others[0].start()
             return others[0]
 
@@ -126,6 +126,12 @@ class Stage:
         if shared and any(result.verdict is not Verdict.PASS for result in results):
             self._replace_if_dead(run, scenario)
         return results, player.trace.events
+
+    def _beside(self, run: Run, scenario: Scenario) -> Run:
+        try:
+            return self.run(run.home, "other", scenario.fixture, scenario.state)
+        except OSError as error:
+            raise StartError(f"the home directory was spoilt: {error}", "") from None
 
     def _with_adapter(self, scenario: Scenario) -> tuple[list[Result], list[dict[str, Any]]]:
         """Play with an adapter that is there, if one is and the scenario is not about its process.
@@ -141,7 +147,14 @@ class Stage:
         self._number += 1
         home = home or self.workshop.home()
         name = f"{scenario.workflow}-{self._number}"
-        run = self.run(home, name, scenario.fixture, scenario.state)
+        try:
+            run = self.run(home, name, scenario.fixture, scenario.state)
+        except OSError:
+            if adapter is None:
+                raise
+            adapter.close()  # it has spoilt its home
+            home, adapter = self.workshop.home(), None
+            run = self.run(home, name, scenario.fixture, scenario.state)
         command = self.manifest.adapters[scenario.role]
         cast = Counterpart(scenario, run, command, self.scale, adapter=adapter)
         try:
