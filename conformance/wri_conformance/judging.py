@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
-from wri_conformance import expect
+from wri_conformance import expect, telling
 from wri_conformance.scenario import Step
 from wri_conformance.seen import NOTHING, Seen
 from wri_conformance.specification import Specification
@@ -60,13 +60,15 @@ class Judge:
     def _result(
         self, step: Step, requirement: str, verdict: Verdict, message: str = "", **more: Any
     ) -> Result:
+        for name in {"expected", "actual"} & set(more):
+            more[name] = telling.value(more[name])
         return Result(
             id=f"{self.scenario}::{step.name}::{requirement}",
             scenario=self.scenario,
             step=step.name,
             requirement=requirement,
             verdict=verdict,
-            message=message,
+            message=telling.message(message),
             **more,
         )
 

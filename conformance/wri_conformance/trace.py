@@ -9,6 +9,8 @@ from attrs import define, field
 
 _LONGEST = 400  # characters of a frame that are shown
 _MOST = 200  # events that are kept of a scenario; the first half and the last
+_FRAMES = 10  # frames of a message that are shown
+_WORDS = 2000  # characters of a note
 
 
 def readable(frame: bytes, longest: int = _LONGEST) -> str:
@@ -41,9 +43,13 @@ class Trace:
     def note(self, peer: str, direction: str, frames: Sequence[bytes] | str) -> None:
         """Add an event: `direction` is `→` sent, `←` received, or `·` anything else."""
         if isinstance(frames, str):
-            shown = [self._without_secrets(frames.encode("utf-8", "backslashreplace")).decode()]
+            note = self._without_secrets(frames.encode("utf-8", "backslashreplace")).decode()
+            cut = len(note) > _WORDS
+            shown = [f"{note[:_WORDS]}… ({len(note)} characters)" if cut else note]
         else:
-            shown = [readable(self._without_secrets(frame)) for frame in frames]
+            shown = [readable(self._without_secrets(frame)) for frame in frames[:_FRAMES]]
+            if len(frames) > _FRAMES:
+                shown.append(f"… ({len(frames)} frames)")
         event = {
             "t": round(time.monotonic() - self._began, 4),
             "peer": peer,
