@@ -75,6 +75,11 @@ class Connections:
             raise Missing(f"{name} has no connection")
         return self._peers[name]
 
+    @property
+    def admitted(self) -> bool:
+        """Whether the handshake of any of them has succeeded."""
+        return any(peer.admitted for peer in self._peers.values())
+
     def drop(self, peer: Peer) -> None:
         """Forget a peer and close it, whatever it waits for."""
         self._peers.pop(peer.name, None)

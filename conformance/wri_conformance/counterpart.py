@@ -37,6 +37,7 @@ DEFAULT = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
 GRACE = 15.0  # seconds beyond its time-out in which a client has to come to an outcome
 _BEYOND_BOUND = 4  # an outcome is waited for that many times the bound, so that it is measured
 _SUBSCRIBED = 2.0  # seconds for subscriptions to arrive at the scheduler, if any will
+_SURELY = 8.0  # further seconds for the first of them, if nothing is in its way
 _ON_ITS_WAY = 0.3  # seconds in which a request that was sent arrives
 _MORE_TOPICS = 0.1  # seconds after the first in which the other ones of one peer arrive
 _CLOSED = 5.0  # seconds in which an adapter closes what a scenario has left open
@@ -46,6 +47,7 @@ _SHOWN = 4096  # a longer answer would drown a report
 _DAMAGED = 20  # characters of a public key that are left where it is damaged
 _UNTOLD = ("server.key_secret", "client.key_secret")  # files that have secrets rightly
 _REFUSALS = {"error", "timeout", "stopped", "client-error", "unsupported"}
+_DISTURBING = {"put", "control", "listen"}  # actions after which a client need not be served
 _CONNECTED = {"connect", "subscribe", "follow"}
 
 
@@ -65,6 +67,7 @@ class Counterpart:
     sound: bool = True  # whether the adapter can be used by another scenario
     _timeouts: dict[str, float] = field(factory=dict)  # of connections, unless it is the default
     _waiting: list[Step] = field(factory=list)  # for the next request
+    _right: bool = True  # whether nothing keeps a client from being served
 
     def __attrs_post_init__(self) -> None:
         """Make the scheduler, which is not running yet."""
@@ -77,7 +80,8 @@ class Counterpart:
         Raises:
             Mistake: the adapter's command cannot be executed.
         """
-        if self.scenario.server != "none":
+        self._right = self.scenario.server != "none"
+        if self._right:
             with self._in_place():
                 self._start()
         self._adapter = self._adapter or Adapter.start(
@@ -135,6 +139,7 @@ class Counterpart:
     def do(self, step: Step, judge: Judge) -> Seen:
         """Carry out a step; raises Missing, LookupError or StartError."""
         action: Callable[[Step], Seen] = getattr(self, f"_{step.action}")
+        self._right = self._right and step.action not in _DISTURBING
         try:
             if "upon" in step.spec:
                 self._waiting.append(step)
@@ -217,6 +222,11 @@ class Counterpart:
         if any(command["do"] == "request" for command in commands):
             # What was sent may still be on its way when a client is too quick with an outcome.
             self._wait_for(lambda: len(self.scheduler.requests) > before, _ON_ITS_WAY)
+        if "reply" in step.spec and self._right and not self.scheduler.requests:
+            raise Missing(
+                f"the client reports {answers[-1].result}, although it has sent no request that "
+                f"could be replied to: {self.traffic()}"
+            )
         requests = [one.describe() for one in self.scheduler.requests[before:]]
         if several or "times" in step.spec:
             body: dict[str, Any] = {"answers": bodies, "requests": requests}
@@ -314,6 +324,10 @@ class Counterpart:
             lambda: len(self.scheduler.subscriptions) >= number or self._refused() > refused,
             _SUBSCRIBED * self.scale,
         )
+        if self._right and not self._wait_for(
+            lambda: self.scheduler.subscriptions, _SURELY * self.scale
+        ):
+            raise Missing(f"the subscriber reports {answer.result}, and has subscribed to nothing")
         if command["do"] == "follow":  # to how many topics is up to it
             self._wait_for(lambda: False, _MORE_TOPICS * self.scale)
 

@@ -187,6 +187,11 @@ class Peer:
             if time.monotonic() > deadline + _GRACE:  # it connects again and again
                 return self._state()
 
+    @property
+    def admitted(self) -> bool:
+        """Whether a handshake has succeeded so far."""
+        return (self._state() if self.monitor.closed else self.handshake()) == "succeeded"
+
     def _note_event(self) -> None:
         event = _EVENTS.get(recv_monitor_message(self.monitor)["event"])
         if event is None:

@@ -66,6 +66,7 @@ class Player:
     _snapshots: dict[str, Any] = field(factory=dict)  # messages that were decoded and saved
     _collected: dict[str, Stream] = field(factory=dict)
     _leaks: list[str] = field(factory=list)
+    _admitted: bool = False  # whether the server has let in anybody who brought a message
     _subscribed: float = 0.0  # when the subscriptions made so far will have arrived
 
     def __attrs_post_init__(self) -> None:
@@ -174,6 +175,7 @@ class Player:
         if "answer" in step.spec:
             return Seen({"sent": True}, sent=sent)
         seen = self._silence(step, peer) if "silence" in step.spec else self._await(step, peer)
+        self._admitted = self._admitted or peer.admitted
         seen.sent = sent
         return seen
 
@@ -399,7 +401,10 @@ class Player:
             return Seen(run.start())
         if action not in {"start", "start-again", "await-end"} and (ended := run.ended()):
             raise Missing(f"there was no server to {action}: {ended}")
+        admitted = self._admitted or self._connections.admitted
         acted: dict[str, Any] = getattr(run, action.replace("-", "_"))()
+        if action == "stop":
+            acted["delivered"] = admitted
         self.trace.note(run.workflow, "·", f"{action}: {acted}")
         return Seen(acted)
 
@@ -430,6 +435,7 @@ class Player:
         if "during" in step.spec:
             return self._alive_during(step, self._connections.get(step.spec["during"]))
         sign = self._probe(step)
+        self._admitted = self._admitted or sign["alive"]
         return Seen(sign) if sign["alive"] else Seen(why=sign["why"])
 
     def _probe(self, step: Step) -> dict[str, Any]:
