@@ -1,0 +1,1 @@
+"""Servers and adapters that wish the suite ill, made from a seed."""
