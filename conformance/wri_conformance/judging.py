@@ -58,7 +58,7 @@ class Judge:
         return expect.mismatch(expect.resolve(step.spec["require"], self.saved), seen.body) or ""
 
     def _result(
-        self, step: Step, requirement: str, verdict: Verdict, message: str = "", **more: Any
+        self, step: Step, requirement: str, verdict: Verdict, message: str, **more: Any
     ) -> Result:
         for name in {"expected", "actual"} & set(more):
             more[name] = telling.value(more[name])

@@ -204,7 +204,7 @@ def stale(
     found = []
     for entry in known:
         for pattern in entry.match:
-            one = KnownFailure(match=(pattern,), reason=entry.reason)
+            one = evolve(entry, match=(pattern,))
             covered = [check for check in catalogue if one.covers(check)]
             if not covered:
                 found.append(f"{pattern} matches no check of the suite: remove it or correct it")

@@ -134,3 +134,176 @@ def test_saved_values_are_joined_to_one_text() -> None:
     assert expect.resolve(node, {"run": {"id": "~u/w"}}) == {"id": "~u/w//1/foo"}
     assert expect.references(node) == {"run"}
     assert expect.lint({"$join": ["a"], "type": "string"})
+
+
+SAMPLES = {
+    "properties": {},
+    "patternProperties": {},
+    "additionalProperties": True,
+    "propertyNames": {"minLength": 0},
+    "required": [],
+    "minProperties": 0,
+    "maxProperties": 9,
+    "items": True,
+    "prefixItems": [True],
+    "contains": True,
+    "minContains": 0,
+    "maxContains": 9,
+    "minItems": 0,
+    "maxItems": 9,
+    "uniqueItems": True,
+    "minLength": 0,
+    "maxLength": 9,
+    "pattern": "",
+    "minimum": 0,
+    "maximum": 9,
+    "exclusiveMinimum": 0,
+    "exclusiveMaximum": 9,
+    "multipleOf": 1,
+}
+RIGHT = {"object": {"a": 1}, "array": [1], "string": "a", "number": 1}
+
+
+def _right(word: str) -> object:
+    kinds = {"Properties": "object", "Items": "array", "Contains": "array", "Length": "string"}
+    named = {
+        **dict.fromkeys(("properties", "patternProperties", "required"), "object"),
+        **dict.fromkeys(("additionalProperties", "propertyNames"), "object"),
+        **dict.fromkeys(("items", "prefixItems", "contains"), "array"),
+        "pattern": "string",
+    }
+    ending = next((kind for end, kind in kinds.items() if word.endswith(end)), "number")
+    return RIGHT[named.get(word, ending)]
+
+
+@pytest.mark.parametrize("word", SAMPLES)
+def test_every_keyword_implies_the_type_that_it_speaks_of(word: str) -> None:
+    assert expect.lint({word: SAMPLES[word]}) == []
+    for actual in (*RIGHT.values(), None, True):
+        satisfied = expect.mismatch({word: SAMPLES[word]}, actual) is None
+        assert satisfied is (actual is not True and actual == _right(word))
+
+
+def test_a_type_that_is_given_is_not_replaced() -> None:
+    assert expect.mismatch({"type": ["object", "null"], "required": ["a"]}, None) is None
+    assert expect.mismatch({"type": "string", "required": ["a"]}, {"a": 1}) is not None
+
+
+def test_keywords_of_two_types_allow_either() -> None:
+    schema = {"minLength": 2, "minimum": 5}
+    assert all(expect.mismatch(schema, actual) is None for actual in ("ab", 5))
+    assert not any(expect.mismatch(schema, actual) is None for actual in ("a", 4, None))
+
+
+@pytest.mark.parametrize("keyword", ["const", "enum", "type", "title", "description"])
+def test_what_speaks_of_no_type_implies_none(keyword: str) -> None:
+    assert expect.strict({keyword: "x"}) == {keyword: "x"}
+    assert expect.strict(True) is True
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf", "prefixItems"])
+def test_lists_of_schemas_are_strict_too(keyword: str) -> None:
+    inner = {"required": ["a"]}
+    assert expect.strict({keyword: [inner, True]})[keyword] == [{**inner, "type": ["object"]}, True]
+    assert expect.lint({keyword: [inner, {"requird": []}]}) == [
+        "unknown JSON Schema keyword 'requird'"
+    ]
+
+
+@pytest.mark.parametrize("keyword", ["not", "if", "then", "else", "items", "contains"])
+def test_single_schemas_are_strict_too(keyword: str) -> None:
+    inner = {"minimum": 1}
+    assert expect.strict({keyword: inner})[keyword] == {**inner, "type": ["number"]}
+
+
+@pytest.mark.parametrize("keyword", ["properties", "patternProperties"])
+def test_schemas_of_members_are_strict_too(keyword: str) -> None:
+    inner = {"a": {"pattern": "x"}, "b": False}
+    assert expect.strict({keyword: inner})[keyword] == {
+        "a": {"pattern": "x", "type": ["string"]},
+        "b": False,
+    }
+
+
+_EMPTY = ["an empty schema, which everything satisfies"]
+_UNKNOWN = ["unknown JSON Schema keyword 'foo'"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (True, []),
+        (False, []),
+        ({}, _EMPTY),
+        ([], ["[] is no JSON Schema"]),
+        ("x", ["'x' is no JSON Schema"]),
+        ({"$get": "a"}, []),
+        ({"$join": ["a"]}, []),
+        ({"$get": "a", "type": "x"}, ["$get stands beside other keys, which would be lost"]),
+        ({"$join": [], "type": "x"}, ["$join stands beside other keys, which would be lost"]),
+        ({"typ": 1, "foo": 2}, ["unknown JSON Schema keyword 'typ'", *_UNKNOWN]),
+        ({"not": {}}, _EMPTY),
+        ({"properties": {"a": {}, "b": {"x": 1}}}, [*_EMPTY, "unknown JSON Schema keyword 'x'"]),
+        ({"enum": [{"typ": 1}], "const": {"foo": 1}}, []),
+    ],
+)
+def test_each_mistake_is_said(schema: object, said: list[str]) -> None:
+    assert expect.lint(schema) == said
+
+
+def test_variables_are_replaced_at_every_depth() -> None:
+    variables = {"a": [1], "b": "x", "c": None, "d": "é"}
+    node = {"${b}": ["${a}", {"k": "-${a}-${b}-${c}-${d}"}], "n": 1, "m": None}
+    assert expect.substitute(node, variables) == {
+        "x": [[1], {"k": "-[1]-x-null-é"}],
+        "n": 1,
+        "m": None,
+    }
+    assert expect.substitute('${e}"', {"e": {"k": "é"}}) == '{"k": "é"}"'
+    assert expect.substitute("$b {b} ${B} ${}", variables) == "$b {b} ${B} ${}"
+
+
+def test_references_are_resolved_at_every_depth() -> None:
+    saved = {"a": {"b": [1, {"c": 2}]}, "t": "x"}
+    node = {"p": [{"$get": "a/b/1/c"}, {"q": {"$get": "t"}}], "r": {"$join": ["-", {"$get": "t"}]}}
+    assert expect.resolve(node, saved) == {"p": [2, {"q": "x"}], "r": "-x"}
+    assert expect.resolve({"$get": "t", "x": 1}, saved) == {"$get": "t", "x": 1}
+    assert expect.references([node, {"$get": "u"}, 1, "$get"]) == {"a", "t", "u"}
+    assert expect.references({"$get": "t", "x": {"$get": "v"}}) == {"v"}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("a/gone", "nothing was saved as 'a/gone'"),
+        ("a/b/2", "'a/b/2': no items are '2'"),
+        ("a/b/k=1", "'a/b/k=1': 2 items are 'k=1'"),
+        ("a/b/k=1,l=3", "'a/b/k=1,l=3': no items are 'k=1,l=3'"),
+        ("a/b/l", "'a/b/l': no items are 'l'"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_told(path: str, said: str) -> None:
+    with pytest.raises(LookupError) as caught:
+        expect.lookup(path, {"a": {"b": [{"k": 1, "l": "x=y"}, {"k": 1}]}})
+    assert caught.value.args == (said,)
+
+
+def test_a_text_in_a_path_may_have_an_equals_sign_or_be_no_member_of_others() -> None:
+    items = [7, {"k": 1, "l": "x=y"}, {"k": 1}, []]
+    assert expect.lookup("l=x=y", items) == items[1]
+    assert expect.lookup("0", items) == 7
+    with pytest.raises(LookupError, match="no items"):
+        expect.lookup("l=x", items)
+
+
+def test_a_long_list_of_mismatches_stays_short() -> None:
+    said = expect.mismatch({"items": {"type": "string"}}, [0] * 100_000)
+    assert said is not None
+    assert len(said) < 2000
+    assert "and 995 more" in said
+
+
+def test_an_expectation_of_any_length_is_compared() -> None:
+    long = "x" * 20_000
+    assert expect.mismatch({"const": long}, long) is None
+    assert expect.mismatch({"const": long}, long[1:]) is not None

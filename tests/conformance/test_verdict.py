@@ -1,9 +1,11 @@
 """Verdicts are pure: every rule of the judge as a table."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
+from wri_conformance import schemas
 from wri_conformance.manifest import KnownFailure
 from wri_conformance.verdict import (
     Exit,
@@ -213,3 +215,78 @@ def test_of_several_rounds_the_gravest_verdict_stands(
 def test_a_single_round_is_not_told() -> None:
     assert "rounds" not in result(Verdict.PASS).to_json()
     assert unsteady([result(Verdict.PASS)]) == []
+
+
+def test_the_words_and_numbers_are_those_of_the_published_format() -> None:
+    wanted = schemas.named("results.json#/$defs/verdict")
+    assert all(wanted.is_valid(verdict.value) for verdict in Verdict)
+    assert len({verdict.value for verdict in Verdict}) == 7
+    assert {status.name: status.value for status in Exit} == {
+        "CONFORMANT": 0,
+        "NOT_CONFORMANT": 1,
+        "INTERRUPTED": 2,
+        "BROKEN": 3,
+        "USAGE": 4,
+        "NOTHING": 5,
+    }
+
+
+PLAIN = {
+    "id": ID,
+    "scenario": "server/x",
+    "step": "refused",
+    "requirement": "WRI-ERR-2",
+    "verdict": "pass",
+}
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.NOT_APPLICABLE])
+def test_of_what_is_well_only_what_is_known_is_written(verdict: Verdict) -> None:
+    shown = result(verdict, expected={"const": 1}, actual=1).to_json()
+    assert shown == {**PLAIN, "verdict": verdict.value}
+
+
+@pytest.mark.parametrize(
+    "verdict", [v for v in Verdict if v not in {Verdict.PASS, Verdict.NOT_APPLICABLE}]
+)
+def test_of_everything_else_the_evidence_is_written(verdict: Verdict) -> None:
+    assert result(verdict).to_json() == {
+        **PLAIN,
+        "verdict": verdict.value,
+        "expected": None,
+        "actual": None,
+    }
+    all_of_it: dict[str, Any] = {
+        "message": "m",
+        "sent": "s",
+        "known": "k",
+        "reproduce": "r",
+        "url": "u",
+        "seconds": 0.0,
+        "reached": False,
+        "late": True,
+        "expected": {"const": 1},
+        "actual": [2],
+    }
+    full = result(verdict, **all_of_it)
+    assert full.to_json() == {**PLAIN, "verdict": verdict.value, **all_of_it}
+    assert Result.from_json(full.to_json()) == full
+
+
+def test_a_result_that_says_nothing_else_was_reached_in_time() -> None:
+    said = result(Verdict.PASS)
+    assert (said.reached, said.late, said.seconds) == (True, False, None)
+    assert (said.message, said.sent, said.known, said.reproduce, said.url) == ("",) * 5
+    assert (said.expected, said.actual) == (None, None)
+
+
+def test_attempts_at_one_scenario_have_the_same_checks() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        settle([[result(Verdict.PASS), result(Verdict.PASS)], [result(Verdict.PASS)]])
+
+
+def test_what_no_pattern_covers_stays_as_it_is() -> None:
+    known = [KnownFailure(match=("server/y::*::*",), reason="because")]
+    failed = result(Verdict.FAIL)
+    assert apply_known([failed], known, TODAY) == [failed]
+    assert apply_known([failed], [], TODAY) == [failed]
