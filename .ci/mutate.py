@@ -1,0 +1,194 @@
+"""Mutation testing of the judge: `python .ci/mutate.py [MODULE …]`, of all modules unless told.
+
+Each module that decides verdicts is changed in one place after the other, by the operators of
+mutmut, and the quick tests that are about it have to fail each time. Nothing is written: a mutant
+is a process that was forked when everything but the suite was imported, and that imports the
+changed text of one module. mutmut's own runner copies the project into `mutants/` and knows modules
+by the path from there, neither of which fits this one.
+
+What survives is printed, and status 1 tells of it, unless `survivors.toml` beside this file says
+why it may; so does an entry there that nothing survives for.
+"""
+
+import argparse
+import difflib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import resource
+import signal
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import NamedTuple
+
+import attrs  # noqa: F401
+import google.protobuf.json_format  # noqa: F401
+import graphql  # noqa: F401
+import hypothesis.strategies  # noqa: F401
+import jsonschema  # noqa: F401
+import psutil  # noqa: F401
+import pytest
+import referencing.jsonschema  # noqa: F401
+import yaml  # noqa: F401
+import zmq  # noqa: F401
+from mutmut.mutation.file_mutation import create_mutations
+
+from wri_proto.v1 import data_store_pb2  # noqa: F401
+
+ROOT = Path(__file__).resolve().parent.parent
+SUITE = ROOT / "conformance" / "wri_conformance"
+MODULES = {  # of wri_conformance, and their tests in tests/conformance
+    "verdict": ["test_verdict.py"],
+    "judging": ["test_judging.py"],
+    "playing": ["test_playing.py"],
+    "expect": ["test_expect.py"],
+    "same": ["test_same.py"],
+    "strictjson": ["test_strictjson.py"],
+    "fields": ["test_fields.py", "test_decode.py"],
+    "decode": ["test_decode.py"],
+    "replay": ["test_deltas.py"],
+    "deltas": ["test_deltas.py"],
+    "streams": ["test_streams.py"],
+    "inspection": ["test_inspection.py"],
+    "truth": ["test_script.py"],
+    "script": ["test_script.py"],
+}
+COMPUTING = 20  # seconds of a processor for the tests of one module, which take one to three
+WAITING = 120  # seconds in which they have to end
+
+
+class Mutant(NamedTuple):
+    """One change: the line that it is in, before and after it, and the whole text."""
+
+    line: int
+    before: str
+    after: str
+    text: str
+
+
+def main() -> int:
+    """Return 1 if a mutant survives that nobody argues for."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(MODULES)}")
+    modules = parser.parse_args().modules or list(MODULES)
+    argued = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8"))
+    status = 0
+    for module in modules:
+        known = {(one["before"], one["after"]) for one in argued.get(module, [])}
+        status |= judge(module, known)
+    return status
+
+
+def judge(module: str, known: set[tuple[str, str]]) -> int:
+    """Try every mutant of a module and print what came of it; return 1 if that is not well."""
+    began = time.monotonic()
+    path = SUITE / f"{module}.py"
+    original = path.read_text(encoding="utf-8")
+    if (outcome := tried(module, original)) != "survived":
+        print(f"{module}: its tests do not pass without any change ({outcome})")
+        return 1
+    counts: Counter[str] = Counter()
+    survivors = []
+    for mutant in mutants(path, original):
+        outcome = tried(module, mutant.text)
+        if outcome == "survived":
+            survivors.append(mutant)
+            outcome = "argued" if (mutant.before, mutant.after) in known else outcome
+        counts[outcome] += 1
+    fresh = [one for one in survivors if (one.before, one.after) not in known]
+    gone = known - {(one.before, one.after) for one in survivors}
+    told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
+    print(f"{module}: {counts.total()} mutants: {told} ({time.monotonic() - began:.0f} s)")
+    for one in fresh:
+        print(f"  survivor in line {one.line}\n    - {one.before}\n    + {one.after}")
+    for before, after in sorted(gone):
+        print(f"  argued for in survivors.toml, and not there\n    - {before}\n    + {after}")
+    sys.stdout.flush()
+    return int(bool(fresh or gone))
+
+
+def mutants(path: Path, original: str) -> Iterator[Mutant]:
+    """Yield every change of a text that mutmut makes, each only once."""
+    module, mutations, _, _ = create_mutations(str(path), original)
+    seen = {original}
+    for one in mutations:
+        text = module.deep_replace(one.original_node, one.mutated_node).code  # type: ignore[arg-type]
+        if text in seen:
+            continue
+        seen.add(text)
+        old, new = original.splitlines(), text.splitlines()
+        blocks = difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes()
+        changed = [block for block in blocks if block[0] != "equal"]
+        before = " ".join(line.strip() for b in changed for line in old[b[1] : b[2]])
+        after = " ".join(line.strip() for b in changed for line in new[b[3] : b[4]])
+        yield Mutant(changed[0][1] + 1, before, after, text)
+
+
+def tried(module: str, text: str) -> str:
+    """Return what becomes of a text of a module: killed, survived or timed out."""
+    child = os.fork()
+    if not child:
+        _test(module, text)
+    deadline = time.monotonic() + WAITING
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(status)
+            return "survived" if code == 0 else "timed out" if code < 0 else "killed"
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "timed out"
+
+
+class _Changed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Finds one module, with another text."""
+
+    def __init__(self, module: str, text: str) -> None:
+        self._path = SUITE / f"{module}.py"
+        self._name, self._text = f"wri_conformance.{module}", text
+
+    def find_spec(
+        self, fullname: str, path: object, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        spec = importlib.util.spec_from_loader(fullname, self, origin=str(self._path))
+        if spec is not None:
+            spec.has_location = True
+        return spec
+
+    def get_source(self, fullname: str) -> str:
+        return self._text
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self._text, str(self._path), "exec")
+
+
+def _test(module: str, text: str) -> None:
+    """In a process of its own: run the tests of a module with this text, and end."""
+    status = 1
+    try:
+        silence = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(silence, number)
+        resource.setrlimit(resource.RLIMIT_CPU, (COMPUTING, COMPUTING))
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        sys.meta_path.insert(0, _Changed(module, text))
+        sys.dont_write_bytecode = True
+        tests = [str(ROOT / "tests" / "conformance" / name) for name in MODULES[module]]
+        quick = ("-x", "-q", "-p", "no:cacheprovider", "-p", "xdist.plugin", "-o", "addopts=")
+        os.chdir(ROOT)
+        status = int(pytest.main([*quick, "--import-mode=importlib", *tests]))
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
