@@ -90,6 +90,15 @@ def lies(chance: random.Random, command: Command) -> None:
 
 
 @behaviour
+def pretends(_chance: random.Random, command: Command) -> None:
+    """Does nothing, and reports what is likely to be expected."""
+    if command["do"] == "request":
+        _answer({"id": command["id"], "result": "client-error", "message": "that is no response"})
+    else:
+        _right(command)
+
+
+@behaviour
 def endless_line(chance: random.Random, _command: Command) -> None:
     """A line that never ends."""
     unit = chance.choice([b"x", b"[", b'{"a":', b" "]) * 100_000

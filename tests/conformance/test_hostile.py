@@ -141,6 +141,20 @@ def test_a_hostile_adapter_gets_a_verdict(stage: Stage) -> None:
             )
 
 
+@pytest.mark.parametrize(
+    ("stage", "id_"),
+    [
+        (_server("half-greeting", 1), "server/hostile/args-type/null"),
+        (_adapter("pretends", 1), "client/replies/not-a-response/not-json"),
+        (_adapter("pretends", 1), "subscriber/end/process-untaken"),
+    ],
+    indirect=["stage"],
+)
+def test_nothing_passes_where_nothing_was_exchanged(stage: Stage, id_: str) -> None:
+    (one,) = (case for case in SCENARIOS if case.id == id_)
+    assert {result.verdict for result in _play(stage, one).results} == {Verdict.FAIL}
+
+
 def _spoilt(one: Scenario) -> bool:
     """Whether what a client finds is such that it has nobody to talk to."""
     return any(step.action in {"put", "control", "listen"} for step in one.steps)
