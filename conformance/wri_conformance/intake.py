@@ -3,12 +3,10 @@
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import zmq
 from attrs import define, field
-
-if TYPE_CHECKING:
-    import zmq
 
 MOST_BYTES: Final = 128 << 20
 """What a subscriber takes in its life; the streams of all fixtures together are smaller."""
@@ -43,7 +41,10 @@ class Intake:
         while not self._stop.is_set() and not self.flooded:
             if not self.socket.poll(_LOOK):
                 continue
-            frames = self.socket.recv_multipart()
+            try:
+                frames = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:  # what was there is not for a subscriber
+                continue
             self._bytes += sum(map(len, frames))
             self._count += 1
             with self._arrived:
