@@ -173,12 +173,6 @@ def _data(talk: _Talk, _claims: set[str]) -> None:
     nonce = {"nonce": secrets.token_hex(8), "list": [1, "é", None, {}]}
     request = {"do": "request", "command": "api", "args": nonce}
     answer = talk.ask(request, reply={"echo": True})
-    if not answer["requests"]:
-        said = answer.get("message", "")[:_SAID]
-        raise _Wrong(
-            f"the result is {answer['result']} ({said}), while no request "
-            f"came to the scheduler: {talk.cast.traffic()}"
-        )
     talk.expect(answer, "data")
     if answer.get("data") != nonce:
         raise _Wrong("data is not what the scheduler has sent", "client")
@@ -225,8 +219,6 @@ def _bytes(talk: _Talk, _claims: set[str]) -> None:
 def _publication(talk: _Talk, _claims: set[str]) -> None:
     subscribe = {"do": "subscribe", "topics": ["edges"]}
     talk.expect(talk.ask(subscribe), "done")
-    if not talk.do({"observe": "scheduler"})["subscriptions"]:
-        raise _Wrong("the scheduler saw no subscription")
     nonce = secrets.token_hex(8)
     talk.do({"publish": [{"topic": "edges", "text": nonce}]})
     answer = talk.ask({"do": "receive", "timeout": 5})

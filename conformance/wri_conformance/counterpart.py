@@ -224,8 +224,8 @@ class Counterpart:
             self._wait_for(lambda: len(self.scheduler.requests) > before, _ON_ITS_WAY)
         if "reply" in step.spec and self._right and not self.scheduler.requests:
             raise Missing(
-                f"the client reports {answers[-1].result}, although it has sent no request that "
-                f"could be replied to: {self.traffic()}"
+                f"the client reports {answers[-1].result}, while no request came to the scheduler: "
+                f"{self.traffic()}"
             )
         requests = [one.describe() for one in self.scheduler.requests[before:]]
         if several or "times" in step.spec:
@@ -327,7 +327,7 @@ class Counterpart:
         if self._right and not self._wait_for(
             lambda: self.scheduler.subscriptions, _SURELY * self.scale
         ):
-            raise Missing(f"the subscriber reports {answer.result}, and has subscribed to nothing")
+            raise Missing(f"the result is {answer.result}, while the scheduler saw no subscription")
         if command["do"] == "follow":  # to how many topics is up to it
             self._wait_for(lambda: False, _MORE_TOPICS * self.scale)
 
