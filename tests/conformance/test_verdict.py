@@ -290,3 +290,9 @@ def test_what_no_pattern_covers_stays_as_it_is() -> None:
     failed = result(Verdict.FAIL)
     assert apply_known([failed], known, TODAY) == [failed]
     assert apply_known([failed], [], TODAY) == [failed]
+
+
+def test_each_pattern_of_an_entry_is_looked_at_alone() -> None:
+    known = [KnownFailure(match=("server/gone::*::*", ID), reason="")]
+    (entry,) = stale([result(Verdict.KNOWN_FAILURE)], known, [ID])
+    assert entry.startswith("server/gone::*::* matches no check")
