@@ -26,6 +26,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def _start(request: dict[str, Any], streams: list[int], suite: socket.socket) ->
         sys.argv = [str(module.__file__), *request["start"]]
         module.main()
         status = 0
+        _await_threads()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     except BaseException:  # noqa: BLE001 - as the interpreter does
@@ -128,6 +130,13 @@ def _start(request: dict[str, Any], streams: list[int], suite: socket.socket) ->
     finally:
         sys.stdout.flush()
         os._exit(status)
+
+
+def _await_threads() -> None:
+    """Wait for those that keep a process, as the interpreter does before it ends."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
 
 
 def _mark(environment: dict[str, str]) -> None:

@@ -13,6 +13,8 @@ from wri_conformance import trial
 from wri_conformance.scenario import Scenario
 from wri_conformance.trial import EXPECTED, Fault, Finding, Outcome
 
+_NEARLY_EVERYTHING = 60  # checks besides those that a mutant is made for
+
 
 @frozen
 class Row:
@@ -103,11 +105,14 @@ class Matrix:
 
         What is declared as such and was not tried is kept.
         """
-        return {
-            fault.name: ["*"] if fault.gross else sorted(self._patterns(self._broken(fault)))
-            for fault in self.faults
-            if fault.gross or self._broken(fault)
-        }
+        found = {}
+        for fault in self.faults:
+            broken = self._broken(fault) if fault.breaks else set()
+            if fault.gross or len(broken) > _NEARLY_EVERYTHING:
+                found[fault.name] = ["*"]
+            elif broken:
+                found[fault.name] = sorted(self._patterns(broken))
+        return found
 
     def _patterns(self, broken: set[str]) -> Iterator[str]:
         """Yield patterns for checks: a single one for a scenario of which all are broken."""

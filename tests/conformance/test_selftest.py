@@ -108,10 +108,18 @@ def test_the_matrix_knows_who_kills_what(suite: Sequence[Scenario]) -> None:
 def test_what_is_recorded_is_not_what_a_mutant_is_made_for(suite: Sequence[Scenario]) -> None:
     whole = next(one for one in suite if trial.base(one) == MATRIX)
     fault = Fault("a", "", (CHECK,))
-    matrix = Matrix(suite, [fault, Fault("b", "", (), ("*",))])
+    matrix = Matrix(suite, [fault, Fault("b", "", (CHECK,), ("*",))])
     matrix.add("a", [Finding(CHECK, Outcome.KILLED)], 0)
     assert matrix.collateral() == {"b": ["*"]}
     matrix.add("a", [Finding(check.id, Outcome.COLLATERAL) for check in whole.checks], 0)
     recorded = matrix.collateral()["a"]
     assert recorded == [f"{MATRIX}/*::*"]
     assert trial.declared(whole, recorded) == set(trial.checks(whole))
+
+
+def test_who_breaks_nearly_everything_is_recorded_as_such(suite: Sequence[Scenario]) -> None:
+    matrix = Matrix(suite, [Fault("a", "", (CHECK,)), Fault("b", "", ())])
+    everything = [Finding(c.id, Outcome.COLLATERAL) for one in suite for c in one.checks]
+    matrix.add("a", everything, 0)
+    matrix.add("b", everything, 0)
+    assert matrix.collateral() == {"a": ["*"]}, "a peer without a fault is allowed nothing"
