@@ -39,6 +39,8 @@ class Matrix:
     wrong: dict[str, list[Finding]] = field(factory=lambda: defaultdict(list))
     """What was not as declared, by mutant."""
     outcomes: Counter[Outcome] = field(factory=Counter)
+    tried: dict[str, set[str]] = field(factory=lambda: defaultdict(set))
+    """The checks that were tried on a mutant, by mutant."""
     retried: int = 0
     """How often a scenario was tried again with more patience."""
     _names: dict[str, str] = field(factory=dict)
@@ -55,6 +57,7 @@ class Matrix:
         self.retried += retried
         for one in findings:
             self.outcomes[one.outcome] += 1
+            self.tried[fault].add(self._names[one.check])
             if one.outcome is Outcome.KILLED:
                 self.killers[self._names[one.check]].add(fault)
             if one.outcome not in EXPECTED:
@@ -127,11 +130,15 @@ class Matrix:
 
     def _broken(self, fault: Fault) -> set[str]:
         """Return the checks that a mutant fails and that it was not made for."""
-        made_for = {name for one in self.scenarios for name in trial.declared(one, fault.breaks)}
+        made_for, known = (
+            {name for one in self.scenarios for name in trial.declared(one, patterns)}
+            for patterns in (fault.breaks, fault.also)
+        )
         killed = {check for check, killers in self.killers.items() if fault.name in killers}
         new = {
             self._names[one.check]
             for one in self.wrong[fault.name]
             if one.outcome is Outcome.COLLATERAL
         }
-        return (killed | new) - made_for
+        untried = known - self.tried[fault.name]
+        return (killed | new | untried) - made_for

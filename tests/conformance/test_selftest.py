@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from attrs import evolve
 
 from wri_conformance import scenario as scenarios
 from wri_conformance import trial
@@ -123,3 +124,12 @@ def test_who_breaks_nearly_everything_is_recorded_as_such(suite: Sequence[Scenar
     matrix.add("a", everything, 0)
     matrix.add("b", everything, 0)
     assert matrix.collateral() == {"a": ["*"]}, "a peer without a fault is allowed nothing"
+
+
+def test_what_was_recorded_and_is_not_tried_is_kept(suite: Sequence[Scenario]) -> None:
+    fault = Fault("a", "", (), also=("server/ping::*", CHECK))
+    matrix = Matrix(suite, [evolve(fault, breaks=("server/api/list::*",))])
+    kept = matrix.collateral()["a"]
+    assert CHECK in kept
+    matrix.add("a", [Finding(CHECK, Outcome.SURVIVOR)], 0)
+    assert CHECK not in matrix.collateral().get("a", [])
