@@ -17,9 +17,10 @@ def _usage(commands: dict[str, EntryPoint]) -> str:
         "usage: wri COMMAND [ARGUMENTS]     wri COMMAND --help",
         "",
     ]
+    width = max(map(len, commands), default=0)
     for name in sorted(commands):
         doc = (commands[name].load().__doc__ or "").strip().splitlines()
-        lines.append(f"  {name:<10} {doc[0] if doc else ''}")
+        lines.append(f"  {name:<{width}}  {doc[0] if doc else ''}")
     return "\n".join(lines)
 
 

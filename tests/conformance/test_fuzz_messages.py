@@ -385,6 +385,29 @@ def test_what_is_wrong_with_a_reply(command: str, frames: tuple[bytes, ...], why
     assert (why in told) if why else not told
 
 
+ESCAPED = b'"command": "' + b"".join(b"\\u%04x" % c for c in b"pb_data_elements") + b'"'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{" + ESCAPED + b', "args": {"element_type": "jobs"}}',
+        b"{" + ESCAPED + b', "args": {"element_type": "jobs"}, "meta": ' + b"9" * 5000 + b"}",
+        b"{" + ESCAPED + b', "args": {"x": ' + b"[" * 9000 + b"]" * 9000 + b"}}",
+    ],
+    ids=["plain", "many-digits", "nested"],
+)
+def test_who_asks_in_escapes_may_get_bytes(body: bytes) -> None:
+    message = Message(API, (Whole(body),))
+    assert not wrong(reply(b"\x12\x00"), message)
+    assert wrong(reply(b"\xff\xff nonsense"), message)
+
+
+def test_who_asks_for_something_else_in_escapes_gets_no_bytes() -> None:
+    message = Message(API, (Whole(b'{"command": "\\u0061pi", "args": {}}'),))
+    assert wrong(reply(b"\x12\x00"), message)
+
+
 def test_the_endpoints_of_an_implementation_answer_as_they_like() -> None:
     message = Message({"command": "picture", "args": {}})
     own = Offer(("api", "picture", "pb_entire_workflow")).own

@@ -14,7 +14,13 @@ import pytest
 from wri import data
 
 CHECKOUT = data.root()
-CARRIED = ("spec", "schemas", "conformance/scenarios", "conformance/fixtures")
+CARRIED = (
+    "spec",
+    "schemas",
+    "conformance/scenarios",
+    "conformance/fixtures",
+    "conformance/mutants",
+)
 
 
 def run(*command: str, cwd: Path) -> str:
@@ -92,3 +98,6 @@ def test_the_suite_runs_from_the_wheel_alone(built: Path, tmp_path: Path) -> Non
     document = json.loads((tmp_path / "wri-results" / "reference" / "results.json").read_text())
     counts = document["summary"]["counts"]
     assert counts["pass"] == sum(counts.values()) > 100
+    mutants = ("silent-end", "late-reply")
+    run(str(programs / "wri"), "selftest", "-n", "2", "--declared", *mutants, cwd=tmp_path)
+    assert not list(Path(place.strip()).rglob("node_modules"))

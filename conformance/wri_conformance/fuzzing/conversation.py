@@ -328,7 +328,11 @@ def _refuse(constant: str) -> Any:
 
 def _wants_bytes(message: Message) -> bool:
     command = command_of(message.frames)
-    return command.startswith("pb_") if command is not None else b"pb_" in b"".join(message.frames)
+    if command is not None:
+        return command.startswith("pb_")
+    # A server may read what we do not, and the name may be written in escapes.
+    body = b"".join(message.frames)
+    return b"pb_" in body or b"\\u" in body
 
 
 def _no_message(body: bytes) -> str:

@@ -280,7 +280,8 @@ def _escape(found: re.Match[str]) -> str:
 def command_of(frames: Sequence[bytes]) -> str | None:
     """Return the endpoint that a body asks for, if it can be found out."""
     try:
-        document = json.loads(frames[0]) if len(frames) == 1 else None
+        # A number may have more digits than Python reads as one.
+        document = json.loads(frames[0], parse_int=float) if len(frames) == 1 else None
     except (ValueError, RecursionError):
         return None
     command = document.get("command") if isinstance(document, dict) else None
