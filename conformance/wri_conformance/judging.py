@@ -100,6 +100,8 @@ class Judge:
         late = late and seen.seconds is not None and seen.seconds > bound
         if late:
             mismatch = f"it took {seen.seconds:.1f} s; the requirement allows {bound:g} s"
+        elif mismatch is not None and actual is seen.body:
+            late = seen.overdue
         return self._result(
             step,
             requirement,

@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from attrs import evolve
+
 from wri_conformance.judging import Judge
 from wri_conformance.peers import Missing
 from wri_conformance.runs import StartError
 from wri_conformance.scenario import Scenario, Step
 from wri_conformance.seen import NOTHING, Seen
 from wri_conformance.specification import Specification
-from wri_conformance.verdict import Result
+from wri_conformance.verdict import Result, Verdict
 
 AGAIN = 0.2  # seconds between two tries of a step that may hold eventually
 
@@ -52,6 +54,7 @@ def play(scenario: Scenario, specification: Specification, cast: Cast) -> list[R
     has no checks and so was preparation for them.
     """
     results: list[Result] = []
+    overdue: int | None = None  # how many results there were when a process was too slow to end
     judge = Judge(scenario.id, specification, cast.saved)
     try:
         cause = _begin(cast)
@@ -73,10 +76,18 @@ def play(scenario: Scenario, specification: Specification, cast: Cast) -> list[R
                 seen.seconds = seen.body.get("seconds")
             if "save" in step.spec:
                 cast.saved[step.spec["save"]] = None if seen.body is NOTHING else seen.body
-            results += judge.judge(step, seen)
+            found = judge.judge(step, seen)
+            results += found
+            if seen.overdue and overdue is None and all(result.late for result in found):
+                overdue = len(results)
     finally:
         cast.close()
-    return results
+    return results if overdue is None else [*results[:overdue], *map(_late, results[overdue:])]
+
+
+def _late(result: Result) -> Result:
+    """Return what followed on a process that had not ended in time, which may be the reason."""
+    return result if result.verdict is Verdict.PASS else evolve(result, late=True)
 
 
 def _begin(cast: Cast) -> str:

@@ -23,3 +23,8 @@ class Seen:
     seconds: float | None = None
     shown: Any = None
     not_applicable: str = ""
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a process was given time to end, and has not: a busy machine is slow, too."""
+        return isinstance(self.body, dict) and self.body.get("exited") is False

@@ -166,6 +166,34 @@ def test_a_bound_is_that_of_one_requirement() -> None:
     assert [r.late for r in results] == [False, True]
 
 
+@pytest.mark.parametrize(
+    ("body", "late"),
+    [
+        ({"exited": False, "status": None}, True),
+        ({"exited": True, "status": 1}, False),
+        ({"status": 1}, False),
+        ([False], False),
+        (NOTHING, False),
+    ],
+)
+def test_a_process_that_has_not_ended_yet_may_be_late(body: Any, *, late: bool) -> None:
+    wanted = {
+        "required": ["exited"],
+        "properties": {"exited": {"const": True}, "status": {"const": 0}},
+    }
+    result = judged(Seen(body, why="x"), expect={MUST: wanted})
+    assert (result.verdict, result.late) == (Verdict.FAIL, late)
+
+
+def test_a_process_that_is_not_to_end_is_not_late() -> None:
+    body = {"exited": False}
+    wanted = {"properties": {"exited": {"const": False}}, "required": ["exited"]}
+    result = judged(Seen(body), expect={MUST: wanted})
+    assert (result.verdict, result.late) == (Verdict.PASS, False)
+    (result,) = judge().judge(step(message={MUST: ONE}), Seen(body, message=2))
+    assert (result.verdict, result.late) == (Verdict.FAIL, False)
+
+
 def test_what_was_not_reached_has_failed_whatever_its_keyword() -> None:
     two = step(expect={SHOULD: ONE}, message={MUST: ONE})
     results = judge().unreached(two, "the server has ended")

@@ -269,3 +269,33 @@ def test_patience_makes_it_wait_longer(clock: Clock) -> None:
 def test_without_time_it_is_tried_once(clock: Clock) -> None:
     seen, tries = retried(clock, lambda _: 2, 0)
     assert (tries, clock.slept, seen.seconds) == (1, [], 0.0)
+
+
+ENDED: dict[str, Any] = {MUST: {"required": ["exited"], "properties": {"exited": {"const": True}}}}
+
+
+def test_what_follows_on_a_process_that_has_not_ended_is_as_uncertain() -> None:
+    slow, wrong, right = Seen({"exited": False}), Seen(2), Seen(1)
+    cast_ = Cast({"before": wrong, "stop": slow, "after": wrong, "last": right})
+    stop = {"step": "stop", "expect": ENDED}
+    results = played(cast_, checked("before"), stop, checked("after"), checked("last"))
+    assert [(one.verdict, one.late) for one in results] == [
+        (Verdict.FAIL, False),
+        (Verdict.FAIL, True),
+        (Verdict.FAIL, True),
+        (Verdict.PASS, False),
+    ]
+
+
+def test_a_preparation_that_has_not_ended_makes_what_follows_uncertain() -> None:
+    cast_ = Cast({"stop": Seen({"exited": False}), "after": Seen(2)})
+    (after,) = played(cast_, {"step": "stop"}, checked("after"))
+    assert (after.verdict, after.late) == (Verdict.FAIL, True)
+
+
+def test_a_process_that_was_not_to_end_makes_nothing_uncertain() -> None:
+    cast_ = Cast({"stop": Seen({"exited": False}), "after": Seen(2)})
+    lives = {"step": "stop", "expect": {MUST: {"properties": {"exited": {"const": False}}}}}
+    stop, after = played(cast_, lives, checked("after"))
+    assert (stop.verdict, stop.late) == (Verdict.PASS, False)
+    assert (after.verdict, after.late) == (Verdict.FAIL, False)
