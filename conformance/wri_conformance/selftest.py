@@ -130,6 +130,7 @@ def _begin(
 ) -> None:
     global _worker  # noqa: PLW0603 - a process has one
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     faulthandler.enable()
     _worker = _Worker(reference, specification, scenarios, Nursery(parent=nursery))
 
@@ -199,6 +200,11 @@ class SelfTest:
                 except Exception as error:
                     played = ", ".join(task.scenarios)
                     raise WorkerError(f"{task.fault.name} with {played}: {error!r}") from error
+        except BaseException:
+            # Those that are left clean up after them.
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

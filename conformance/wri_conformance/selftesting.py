@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -61,6 +62,9 @@ def run(options: argparse.Namespace) -> Exit:
     progress = _Progress(matrix)
     status = Exit.CONFORMANT
     began = time.monotonic()
+    # A job in the background of a shell starts with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         # What is recorded is believed only when another run finds it again.
         trials = SelfTest(
@@ -94,6 +98,10 @@ def run(options: argparse.Namespace) -> Exit:
         return status
     bad = matrix.wrong or (whole and matrix.unkilled)
     return Exit.NOT_CONFORMANT if bad else Exit.CONFORMANT
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def _chosen(every: "Sequence[Fault]", patterns: Sequence[str]) -> "Sequence[Fault]":
