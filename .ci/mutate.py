@@ -2,16 +2,18 @@
 
 Each module that decides verdicts is changed in one place after the other, by the operators of
 mutmut, and the quick tests that are about it have to fail each time. Nothing is written: a mutant
-is a process that was forked when everything but the suite was imported, and that imports the
-changed text of one module. mutmut's own runner copies the project into `mutants/` and knows modules
-by the path from there, neither of which fits this one.
+is a process that was forked when everything was imported and pytest was set up, and that imports
+the changed text of one module, and again what is built upon it. mutmut's own runner copies the
+project into `mutants/` and knows modules by the path from there, neither of which fits this one.
 
 What survives is printed, and status 1 tells of it, unless `survivors.toml` beside this file says
 why it may; so does an entry there that nothing survives for.
 """
 
 import argparse
-import difflib
+import functools
+import gc
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -27,19 +29,12 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import NamedTuple
 
-import attrs  # noqa: F401
-import google.protobuf.json_format  # noqa: F401
-import graphql  # noqa: F401
+import grimp
 import hypothesis.strategies  # noqa: F401
-import jsonschema  # noqa: F401
-import psutil  # noqa: F401
 import pytest
-import referencing.jsonschema  # noqa: F401
-import yaml  # noqa: F401
-import zmq  # noqa: F401
+from _pytest.config import _prepareconfig
+from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 from mutmut.mutation.file_mutation import create_mutations
-
-from wri_proto.v1 import data_store_pb2  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE = ROOT / "conformance" / "wri_conformance"
@@ -58,6 +53,7 @@ MODULES = {  # of wri_conformance, and their tests in tests/conformance
     "inspection": ["test_inspection.py"],
     "truth": ["test_script.py"],
     "script": ["test_script.py"],
+    "trial": ["test_selftest.py"],
 }
 COMPUTING = 20  # seconds of a processor for the tests of one module, which take one to three
 WAITING = 120  # seconds in which they have to end
@@ -90,13 +86,14 @@ def judge(module: str, known: set[tuple[str, str]]) -> int:
     began = time.monotonic()
     path = SUITE / f"{module}.py"
     original = path.read_text(encoding="utf-8")
-    if (outcome := tried(module, original)) != "survived":
+    config = _prepared(module)
+    if (outcome := tried(module, original, config)) != "survived":
         print(f"{module}: its tests do not pass without any change ({outcome})")
         return 1
     counts: Counter[str] = Counter()
     survivors = []
     for mutant in mutants(path, original):
-        outcome = tried(module, mutant.text)
+        outcome = tried(module, mutant.text, config)
         if outcome == "survived":
             survivors.append(mutant)
             outcome = "argued" if (mutant.before, mutant.after) in known else outcome
@@ -116,25 +113,37 @@ def judge(module: str, known: set[tuple[str, str]]) -> int:
 def mutants(path: Path, original: str) -> Iterator[Mutant]:
     """Yield every change of a text that mutmut makes, each only once."""
     module, mutations, _, _ = create_mutations(str(path), original)
+    spans = MetadataWrapper(module, unsafe_skip_copy=True).resolve(ByteSpanPositionProvider)
+    octets = original.encode()
     seen = {original}
     for one in mutations:
-        text = module.deep_replace(one.original_node, one.mutated_node).code  # type: ignore[arg-type]
+        span = spans[one.original_node]
+        new = module.code_for_node(one.mutated_node).encode()
+        text = (octets[: span.start] + new + octets[span.start + span.length :]).decode()
         if text in seen:
             continue
         seen.add(text)
         old, new = original.splitlines(), text.splitlines()
-        blocks = difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes()
-        changed = [block for block in blocks if block[0] != "equal"]
-        before = " ".join(line.strip() for b in changed for line in old[b[1] : b[2]])
-        after = " ".join(line.strip() for b in changed for line in new[b[3] : b[4]])
-        yield Mutant(changed[0][1] + 1, before, after, text)
+        begin = _alike(old, new)
+        end = min(_alike(old[::-1], new[::-1]), len(old) - begin, len(new) - begin)
+        before, after = (
+            " ".join(line.strip() for line in lines[begin : len(lines) - end])
+            for lines in (old, new)
+        )
+        yield Mutant(begin + 1, before, after, text)
 
 
-def tried(module: str, text: str) -> str:
+def _alike(old: list[str], new: list[str]) -> int:
+    """Return in how many lines two texts begin alike."""
+    same = (a == b for a, b in zip(old, new, strict=False))
+    return next((number for number, one in enumerate(same) if not one), min(len(old), len(new)))
+
+
+def tried(module: str, text: str, config: pytest.Config) -> str:
     """Return what becomes of a text of a module: killed, survived or timed out."""
     child = os.fork()
     if not child:
-        _test(module, text)
+        _test(module, text, config)
     deadline = time.monotonic() + WAITING
     while time.monotonic() < deadline:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -171,7 +180,47 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return compile(self._text, str(self._path), "exec")
 
 
-def _test(module: str, text: str) -> None:
+class _Impatient:
+    """Ends the process with the first failure, or with the session."""
+
+    @pytest.hookimpl
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            os._exit(1)
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            os._exit(1)
+
+    @pytest.hookimpl
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        os._exit(int(exitstatus))
+
+
+def _prepared(module: str) -> pytest.Config:
+    """Set pytest up for the tests of a module, and import everything."""
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.chdir(ROOT)
+    sys.dont_write_bytecode = True
+    for name in sorted(_graph().modules):
+        importlib.import_module(name)
+    options = ("-x", "-q", "-s", "-o", "addopts=", "--assert=plain", "--import-mode=importlib")
+    unused = ("cacheprovider", "unraisableexception", "threadexception", "faulthandler")
+    tests = [str(ROOT / "tests" / "conformance" / name) for name in MODULES[module]]
+    plugins = [part for name in unused for part in ("-p", f"no:{name}")]
+    config = _prepareconfig([*options, *plugins, "-p", "xdist.plugin", *tests], [_Impatient()])
+    gc.collect()
+    gc.freeze()
+    return config
+
+
+@functools.cache
+def _graph() -> grimp.ImportGraph:
+    return grimp.build_graph("wri_conformance", cache_dir=None)
+
+
+def _test(module: str, text: str, config: pytest.Config) -> None:
     """In a process of its own: run the tests of a module with this text, and end."""
     status = 1
     try:
@@ -179,13 +228,14 @@ def _test(module: str, text: str) -> None:
         for number in (0, 1, 2):
             os.dup2(silence, number)
         resource.setrlimit(resource.RLIMIT_CPU, (COMPUTING, COMPUTING))
-        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        changed = f"{SUITE.name}.{module}"
+        for name in {changed, *_graph().find_downstream_modules(changed)}:
+            del sys.modules[name]
+            package, _, own = name.rpartition(".")
+            if package in sys.modules:
+                delattr(sys.modules[package], own)
         sys.meta_path.insert(0, _Changed(module, text))
-        sys.dont_write_bytecode = True
-        tests = [str(ROOT / "tests" / "conformance" / name) for name in MODULES[module]]
-        quick = ("-x", "-q", "-p", "no:cacheprovider", "-p", "xdist.plugin", "-o", "addopts=")
-        os.chdir(ROOT)
-        status = int(pytest.main([*quick, "--import-mode=importlib", *tests]))
+        status = int(config.hook.pytest_cmdline_main(config=config))
     finally:
         os._exit(status)
 
