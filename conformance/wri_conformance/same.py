@@ -49,8 +49,8 @@ def _two(spec: Any) -> bool:
     return isinstance(spec, Mapping)
 
 
-def _names(entities: Any, by: str) -> list[str]:
-    return [str(expect.lookup(by, entity)) for entity in _listed(entities)]
+def _name(entity: Any, by: str) -> str:
+    return str(expect.lookup(by, entity))
 
 
 def _listed(entities: Any) -> list[Any]:
@@ -60,11 +60,12 @@ def _listed(entities: Any) -> list[Any]:
 
 
 def _by(entities: Any, by: str) -> dict[str, Any]:
-    return dict(zip(_names(entities, by), _listed(entities), strict=True))
+    return {_name(entity, by): entity for entity in _listed(entities)}
 
 
 def _twice(entities: Any, by: str) -> list[str]:
-    return sorted(name for name, n in Counter(_names(entities, by)).items() if n > 1)
+    counted = Counter(_name(entity, by) for entity in _listed(entities))
+    return sorted(name for name, n in counted.items() if n > 1)
 
 
 def _at(entity: Any, path: str) -> Any:

@@ -12,6 +12,9 @@ from wri_conformance.truth import Truth
 from wri_proto.v1 import data_store_pb2 as pb
 
 
+TWO = b"\xfa\x7f\x04abcd" * 2  # of which fewer are left if one begins to read it too late
+
+
 def whole(*proxies: dict[str, Any]) -> pb.PbEntireWorkflow:
     return pb.PbEntireWorkflow(task_proxies=[pb.PbTaskProxy(**one) for one in proxies])
 
@@ -26,6 +29,7 @@ def whole(*proxies: dict[str, Any]) -> pb.PbEntireWorkflow:
         (whole({"id": "a"}, {"namespace": ["root", "FAM", "b"]}), 6),
         (pb.PbEntireWorkflow(workflow=pb.PbWorkflow(state_totals={"waiting": 2, "x": 1})), 7),
         (pb.TPDeltas(time=1.5, checksum=7), 2),
+        *((whole({"id": "x" * long}, {"id": "y"}), 4) for long in (127, 128, 129, 20_000)),
     ],
 )
 def test_each_field_counts_at_every_depth(message: Any, number: int) -> None:
@@ -36,10 +40,10 @@ def test_each_field_counts_at_every_depth(message: Any, number: int) -> None:
     ("body", "number"),
     [
         (b"\xfa\x7f\x04abcd" * 3, 3),  # unknown, with a length
-        (b"\x85\x08abcd", 1),  # unknown, four bytes
-        (b"\x81\x08abcdefgh\x1a\x00", 2),  # unknown, eight bytes
+        (b"\x85\x08abcd" + TWO, 3),  # unknown, four bytes
+        (b"\x81\x08abcdefgh" + TWO, 3),  # unknown, eight bytes
         (b"\x80\x08\xff\xff\x01\x1a\x00", 2),  # unknown, a number
-        (b"\x83\x08\x1a\x00\x84\x08", 3),  # a group, which may hold anything
+        (b"\x83\x08\x1a\x00\x84\x08" + TWO, 5),  # a group, which may hold anything
         (b"\x1e\x1a\x00", 1),  # there is no such type: the end
         (b"\x1a", 1),
         (b"\x1a\xff", 1),
@@ -70,6 +74,14 @@ def test_what_would_fill_the_memory_is_not_decoded(monkeypatch: pytest.MonkeyPat
     found = Truth().compare(bomb)
     assert (found["equal"], found["differences"]) == (False, ["the bytes have more than 50 fields"])
     assert fields.count(pb.PbEntireWorkflow, b"\x1a\x00" * 10_000) == 51
+
+
+def test_what_is_inside_counts_when_the_outside_is_just_not_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fields, "MOST", 50)
+    body = whole(*({"id": "a"} for _ in range(50))).SerializeToString()
+    assert fields.count(pb.PbEntireWorkflow, body) > 50
 
 
 def test_nor_is_a_stream_that_would(monkeypatch: pytest.MonkeyPatch) -> None:

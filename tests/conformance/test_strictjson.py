@@ -1,11 +1,12 @@
 """JSON of others: read strictly, and no more of it than can be handled."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wri_conformance import strictjson
+from wri_conformance import fields, strictjson
 from wri_conformance.strictjson import DEEPEST, MOST_VALUES, loads
 
 
@@ -40,6 +41,22 @@ def test_the_depth_is_bounded(begin: bytes, end: bytes) -> None:
     for deeper in (times + 1, 10 * times, 100_000):
         with pytest.raises(ValueError, match=f"^it is nested more than {DEEPEST} levels deep"):
             loads(begin * deeper + b"1" + end * deeper)
+
+
+def test_the_bounds_are_those_of_the_guide() -> None:
+    guide = Path(__file__, "../../../conformance/README.md").resolve().read_text(encoding="utf-8")
+    assert "JSON of a million values and 250 levels, protobuf of 250 000 fields" in " ".join(
+        guide.split()
+    )
+    assert (MOST_VALUES, DEEPEST, fields.MOST) == (10**6, 250, 250_000)
+
+
+def test_what_is_broad_and_as_deep_as_it_may_be_is_read() -> None:
+    whole = b"[" * DEEPEST + b"{},[],1" + b"]" * DEEPEST
+    with pytest.raises(ValueError, match="levels deep"):
+        loads(b"[" + whole + b"]")
+    flat = b"[" + b"[]," * DEEPEST + b"[" * (DEEPEST - 1) + b"]" * DEEPEST
+    assert len(loads(flat)) == DEEPEST + 1
 
 
 def test_what_is_only_broad_is_not_deep() -> None:
