@@ -6,8 +6,7 @@ from typing import Any, Final
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
-from wri_conformance import fields
-from wri_conformance.peers import Reply
+from wri_conformance import fields, strictjson
 from wri_conformance.trace import readable
 from wri_proto.v1 import data_store_pb2 as pb
 
@@ -48,13 +47,13 @@ def _response(body: bytes) -> str | None:
     if not body.startswith(b"{"):
         return None
     try:
-        document = Reply((body,), envelope_kept=True, seconds=0.0).json()
+        document = strictjson.loads(body)
     except ValueError:
         return None
     error = document.get("error")
     told = error.get("message") if isinstance(error, dict) else None
     if isinstance(told, str):
-        return readable(told.encode("utf-8", "backslashreplace"))
+        return readable(told.encode(errors="backslashreplace"))
     return readable(body, 100)
 
 

@@ -79,7 +79,7 @@ class Sending:
 
     route: tuple[bytes, ...]
     frames: tuple[bytes, ...]
-    after: float = 0.0
+    after: float
 
 
 @frozen
@@ -87,7 +87,7 @@ class Publishing:
     """Publications that are to be made, so many seconds from now."""
 
     messages: tuple[tuple[bytes, ...], ...]
-    after: float = 0.0
+    after: float
 
 
 @frozen
@@ -134,11 +134,10 @@ class Script:
         return Response(before, sendings, (Publishing(later, half),) if later else ())
 
     def _next(self, command: str) -> Any:
-        spec = self.spec
-        key = ""
-        if isinstance(spec, Mapping) and "by_command" in spec:
-            key = command if command in spec["by_command"] else "*"
-            spec = spec["by_command"].get(key)
+        several = isinstance(self.spec, Mapping) and "by_command" in self.spec
+        replies = self.spec["by_command"] if several else {"*": self.spec}
+        key = command if command in replies else "*"
+        spec = replies.get(key)
         if spec is None:
             return {"json": refusal(command)}
         if isinstance(spec, Sequence) and not isinstance(spec, str):
@@ -181,21 +180,22 @@ def body(reply: Mapping[str, Any], request: Request, truth: Truth) -> list[bytes
     """Return the frames of a reply."""
     document = request.document
     args = document.get("args") if isinstance(document, Mapping) else None
-    response: dict[str, Any] = {}
     if "echo" in reply or "data" in reply:
-        response = {"data": args if "echo" in reply else reply["data"]}
-    elif "error" in reply:
-        response = {"error": {"message": reply["error"]}}
-    if response:
-        return [json.dumps({**response, "cylc_version": VERSION}).encode()]
+        return [_response(data=args if "echo" in reply else reply["data"])]
+    if "error" in reply:
+        return [_response(error={"message": reply["error"]})]
     if "snapshot" in reply:
         return [truth.snapshot()]
     if "elements" in reply:
-        topic = str(args.get("element_type")) if isinstance(args, Mapping) else ""
+        topic = str(args.get("element_type") if isinstance(args, Mapping) else None)
         return [truth.elements(topic)] if topic in MESSAGES else []
     if "message" in reply:
         return [message(reply["message"], reply.get("value", {})).SerializeToString()]
     return frames_of(reply)
+
+
+def _response(**member: Any) -> bytes:
+    return json.dumps({**member, "cylc_version": VERSION}).encode()
 
 
 def _all_of(items: Sequence[Mapping[str, Any]], truth: Truth) -> tuple[tuple[bytes, ...], ...]:

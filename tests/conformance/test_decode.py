@@ -28,7 +28,12 @@ def test_no_bytes_are_a_message_without_fields() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b'{"error": {"message": "no such type"}, "cylc_version": "8"}', "no such type"),
+        (b'{"error": {"message": "no such type"}, "cylc_version": "8"}', "response: no such type$"),
+        (b'{"error": {"message": "\\ud800"}}', r"response: \\ud800$"),
+        (b'{"error": {"message": 7}}', 'response: {"error": {"message": 7}}$'),
+        (b'{"error": "told"}', 'response: {"error": "told"}$'),
+        (b'{"data": [NaN]}', 'not a PbEntireWorkflow: {"data": '),
+        (b"[]", "not a PbEntireWorkflow"),
         (json.dumps({"data": [1], "cylc_version": "8"}).encode(), '{"data": \\[1\\]'),
         (b"\xff\xff\xff", "not a PbEntireWorkflow"),
         (b"\x08\x07", "no field of one"),

@@ -11,7 +11,6 @@ from wri_conformance.streams import Publication, Stream
 from wri_conformance.truth import Truth
 from wri_proto.v1 import data_store_pb2 as pb
 
-
 TWO = b"\xfa\x7f\x04abcd" * 2  # of which fewer are left if one begins to read it too late
 
 

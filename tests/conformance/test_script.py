@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from wri_conformance import schemas
 from wri_conformance.deltas import Store
 from wri_conformance.script import Request, Response, Script, publications
 from wri_conformance.truth import Truth, message
@@ -26,8 +27,10 @@ def sent(response: Response) -> list[Any]:
 
 
 def test_without_a_script_a_request_is_refused() -> None:
-    (reply,) = sent(Script().respond(request("stop"), Truth()))
-    assert "no reply to 'stop'" in reply["error"]["message"]
+    for script in (Script(), Script({"by_command": {"api": {"data": 1}}})):
+        (reply,) = sent(script.respond(request("stop"), Truth()))
+        assert "no reply to 'stop'" in reply["error"]["message"]
+        assert schemas.named("response.json#/$defs/error").is_valid(reply)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +49,22 @@ def test_a_reply_goes_where_the_request_came_from(spec: Any, response: Any) -> N
 
 
 def test_nothing_is_no_reply() -> None:
-    assert Script("nothing").respond(request(), Truth()) == Response()
+    assert Script("nothing").respond(request(), Truth()) == Response((), (), ())
+
+
+@pytest.mark.parametrize("body", [b"[1]", b"7", b"\xff", b"", b"{}"])
+def test_who_asks_for_nothing_is_answered_too(body: bytes) -> None:
+    asked = Request(1, (), (body,))
+    assert sent(Script({"echo": True}).respond(asked, Truth()))[0]["data"] is None
+    (reply,) = Script({"elements": True}).respond(asked, Truth()).sendings
+    assert reply.frames == ()
+    script = Script({"by_command": {"api": {"data": 1}, "*": {"data": 2}}})
+    assert sent(script.respond(asked, Truth()))[0]["data"] == 2
 
 
 def test_replies_are_used_in_turn_and_the_last_one_stays() -> None:
-    script = Script([{"data": 1}, {"data": 2}])
-    assert [sent(script.respond(request(), Truth()))[0]["data"] for _ in range(3)] == [1, 2, 2]
+    script = Script([{"data": 1}, {"data": 2}, {"data": 3}])
+    assert [sent(script.respond(request(), Truth()))[0]["data"] for _ in range(4)] == [1, 2, 3, 3]
 
 
 def test_endpoints_have_replies_and_turns_of_their_own() -> None:
@@ -63,6 +76,8 @@ def test_endpoints_have_replies_and_turns_of_their_own() -> None:
 def test_a_reply_comes_later_and_several_times() -> None:
     done = Script({"data": 1, "after": 2, "times": 3}).respond(request(), Truth())
     assert [one.after for one in done.sendings] == [2.0, 2.0, 2.0]
+    (once,) = Script({"data": 1}).respond(request(), Truth()).sendings
+    assert once.after == 0.0
 
 
 def test_replies_are_held_back_until_enough_requests_came_and_turned_round() -> None:
@@ -90,6 +105,38 @@ def test_what_is_held_back_is_answered_in_the_end() -> None:
     (one,) = script.give_up(Truth())
     assert json.loads(one.frames[0])["data"] == {"n": 1}
     assert not script.holds
+    assert 0 < script.patience < float("inf")
+
+
+def test_a_snapshot_that_is_held_back_is_that_of_the_end() -> None:
+    truth = Truth.of(TRUTH)
+    script = Script({"snapshot": True, "gather": 2})
+    script.respond(request(), truth)
+    truth.change({"delta": {"task_proxies": {"pruned": ["~u/w//1/foo"]}}})
+    done = script.respond(request(), truth)
+    assert [one.frames for one in done.sendings] == [(truth.snapshot(),)] * 2
+    script.respond(request(), truth)
+    assert [one.frames for one in script.give_up(truth)] == [(truth.snapshot(),)]
+
+
+def test_what_is_published_before_is_in_the_snapshot() -> None:
+    truth = Truth.of(TRUTH)
+    gone = {"task_proxies": {"pruned": ["~u/w//1/foo"]}}
+    script = Script({"snapshot": True, "publish": [{"delta": gone}], "after": 3})
+    done = script.respond(request("pb_entire_workflow"), truth)
+    assert [topic for topic, _ in done.publications] == [b"task_proxies", b"all"]
+    assert done.meanwhile == ()
+    assert truth.compare(done.sendings[0].frames[0])["equal"]
+
+
+def test_a_reply_may_be_any_message() -> None:
+    reply = {"message": "TPDeltas", "value": {"added": [{"id": "x"}], "time": 2}}
+    (one,) = Script(reply).respond(request(), Truth()).sendings
+    assert pb.TPDeltas.FromString(one.frames[0]) == pb.TPDeltas(
+        time=2, added=[pb.PbTaskProxy(id="x")]
+    )
+    (one,) = Script({"message": "TPDeltas"}).respond(request(), Truth()).sendings
+    assert one.frames == (b"",)
 
 
 def test_a_request_is_described() -> None:
@@ -107,7 +154,14 @@ def test_a_request_is_described() -> None:
     twice = Request(1, (), (b'{"a": 1, "a": 2}', b"")).describe()
     assert twice["repeated_names"] == ["a"]
     assert twice["frames"] == 2
-    assert Request(1, (), ()).describe()["is_json"] is False
+    assert Request(1, (), ()).describe() == {
+        "frames": 0,
+        "utf8": True,
+        "bom": False,
+        "is_json": False,
+        "repeated_names": [],
+        "json": None,
+    }
 
 
 def test_the_snapshot_is_the_truth() -> None:
@@ -157,6 +211,10 @@ def test_what_is_published_meanwhile_is_not_in_the_snapshot() -> None:
     assert done.sendings[0].frames == (before,)
     assert done.publications == ()
     assert [(one.after, len(one.messages)) for one in done.meanwhile] == [(1.5, 2)]
+    at_once = Script({"data": 1, "meanwhile": [{"topic": "shutdown"}]}).respond(request(), truth)
+    assert [(one.after, one.messages) for one in at_once.meanwhile] == [
+        (0.0, ((b"shutdown", b""),))
+    ]
     assert not truth.compare(before)["equal"]
 
 
@@ -169,12 +227,16 @@ def test_elements_are_those_of_the_type() -> None:
     asked = request("pb_data_elements", element_type="workflow")
     (frame,) = script.respond(asked, truth).sendings[0].frames
     assert pb.WDeltas.FromString(frame).added.id == "~u/w"
+    for other in ("nonsense", "all", None, [1], {}):
+        asked = request("pb_data_elements", element_type=other)
+        assert script.respond(asked, truth).sendings[0].frames == ()
 
 
 def test_other_publications_are_what_they_are() -> None:
     truth = Truth()
     assert publications({"topic": "shutdown", "text": "x"}, truth) == [[b"shutdown", b"x"]]
     assert publications({"topic": "empty"}, truth) == [[b"empty", b""]]
+    assert publications({"topic": "empty", "times": 3}, truth) == [[b"empty", b""]]
     assert publications({"frames": [{"text": "a"}, {"hex": "00"}]}, truth) == [[b"a", b"\0"]]
     assert publications({"text": "alone"}, truth) == [[b"alone"]]
 
