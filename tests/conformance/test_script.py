@@ -227,7 +227,8 @@ def test_elements_are_those_of_the_type() -> None:
     asked = request("pb_data_elements", element_type="workflow")
     (frame,) = script.respond(asked, truth).sendings[0].frames
     assert pb.WDeltas.FromString(frame).added.id == "~u/w"
-    for other in ("nonsense", "all", None, [1], {}):
+    others: list[Any] = ["nonsense", "all", None, [1], {}]
+    for other in others:
         asked = request("pb_data_elements", element_type=other)
         assert script.respond(asked, truth).sendings[0].frames == ()
 
