@@ -75,16 +75,18 @@ def main() -> int:
     """Return 1 if a mutant survives that nobody argues for."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(MODULES)}")
-    modules = parser.parse_args().modules or list(MODULES)
+    parser.add_argument("--brief", action="store_true", help="change each literal text once only")
+    options = parser.parse_args()
+    modules = options.modules or list(MODULES)
     argued = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8"))
     status = 0
     for module in modules:
         known = {(one["before"], one["after"]) for one in argued.get(module, [])}
-        status |= judge(module, known)
+        status |= judge(module, known, brief=options.brief)
     return status
 
 
-def judge(module: str, known: set[tuple[str, str]]) -> int:
+def judge(module: str, known: set[tuple[str, str]], *, brief: bool) -> int:
     """Try every mutant of a module and print what came of it; return 1 if that is not well."""
     began = time.monotonic()
     path = SUITE / f"{module}.py"
@@ -95,7 +97,7 @@ def judge(module: str, known: set[tuple[str, str]]) -> int:
         return 1
     counts: Counter[str] = Counter()
     survivors = []
-    for mutant in mutants(path, original):
+    for mutant in mutants(path, original, brief=brief):
         outcome = "skipped" if mutant.told else tried(module, mutant.text, config)
         if outcome == "survived":
             survivors.append(mutant)
@@ -113,7 +115,7 @@ def judge(module: str, known: set[tuple[str, str]]) -> int:
     return int(bool(fresh or gone))
 
 
-def mutants(path: Path, original: str) -> Iterator[Mutant]:
+def mutants(path: Path, original: str, *, brief: bool = False) -> Iterator[Mutant]:
     """Yield every change of a text that mutmut makes, each only once."""
     module, mutations, _, _ = create_mutations(str(path), original)
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
@@ -121,7 +123,12 @@ def mutants(path: Path, original: str) -> Iterator[Mutant]:
     parents = wrapper.resolve(ParentNodeProvider)
     octets = original.encode()
     seen = {original}
+    texts: set[libcst.CSTNode] = set()
     for one in mutations:
+        if brief and isinstance(one.original_node, libcst.SimpleString):
+            if one.original_node in texts:
+                continue
+            texts.add(one.original_node)
         span = spans[one.original_node]
         new = module.code_for_node(one.mutated_node).encode()
         text = (octets[: span.start] + new + octets[span.start + span.length :]).decode()
@@ -192,7 +199,11 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 class _Impatient:
-    """Ends the process with the first failure, or with the session."""
+    """Ends the process with the first failure, or with the session; what takes long comes last."""
+
+    @pytest.hookimpl
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: hasattr(getattr(item, "obj", None), "hypothesis"))
 
     @pytest.hookimpl
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

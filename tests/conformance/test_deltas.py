@@ -332,6 +332,34 @@ def test_a_replay_that_arrives_at_the_snapshot() -> None:
     }
 
 
+def test_every_checksum_of_every_batch_is_verified() -> None:
+    first = {**held("a"), "checksum": zlib.adler32(f"a{BAR}@1".encode())}
+    second = {**held(), "checksum": zlib.adler32(f"new{BAR}@1".encode())}
+    edges = {"checksum": zlib.adler32(EDGE.encode())}
+    batches = [
+        batch(11.001, 11.0, task_proxies=first, edges=edges),
+        batch(12.001, 12.0, task_proxies=second, edges={"checksum": 7}),
+    ]
+    seen = replay(snapshot(), batches, later())
+    assert (seen["equal"], seen["checksums"]["verified"]) == (True, 3)
+    assert len(seen["checksums"]["wrong"]) == 1
+
+
+@pytest.mark.parametrize("begin", [0.5, 10.0])
+def test_a_batch_of_nothing_is_skipped(begin: float) -> None:
+    whole = snapshot()
+    whole.workflow.last_updated = begin
+    seen = replay(whole, [Batch({}, {}, 0)], whole)
+    assert (seen["equal"], seen["skipped"], seen["applied"]) == (None, 1, 0)
+
+
+def test_into_an_empty_store_everything_is_applied() -> None:
+    whole = pb.PbEntireWorkflow(workflow=pb.PbWorkflow(id=W, last_updated=0.25))
+    one = Batch({"workflow": pb.WDeltas(time=0.5, added=whole.workflow)}, {}, None)
+    seen = replay(None, [one], whole)
+    assert (seen["equal"], seen["skipped"], seen["applied"]) == (True, 0, 1)
+
+
 def test_a_lost_batch_shows() -> None:
     seen = replay(snapshot(), [batch(12.001, 12.0)], later())
     assert not seen["equal"]
