@@ -51,7 +51,7 @@ MODULES = {  # of wri_conformance, and their tests in tests/conformance
     "decode": ["test_decode.py", "test_fields.py"],
     "replay": ["test_deltas.py"],
     "deltas": ["test_deltas.py"],
-    "streams": ["test_streams.py"],
+    "streams": ["test_streams.py", "test_fields.py"],
     "inspection": ["test_inspection.py"],
     "truth": ["test_script.py"],
     "script": ["test_script.py"],

@@ -1,5 +1,6 @@
 """What a stream of publications shows, and which of its messages are one batch. Pure."""
 
+import contextlib
 import itertools
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,8 +28,8 @@ class Publication:
     topic: str
     frames: int
     payload: bytes
-    delta: Any = None  # of a topic in DELTAS whose payload can be decoded
-    size: int = 0  # fields of the delta, at all depths
+    delta: Any  # of a topic in DELTAS whose payload can be decoded
+    size: int  # fields of the delta, at all depths
 
     @classmethod
     def of(cls, frames: Sequence[bytes]) -> "Publication":
@@ -39,10 +40,8 @@ class Publication:
         kind = DELTAS.get(topic)
         size = 0 if kind is None else fields.count(kind, payload)
         if kind is not None and size <= fields.MOST:
-            try:
+            with contextlib.suppress(DecodeError):
                 delta = kind.FromString(payload)
-            except DecodeError:
-                delta = None
         return cls(topic, len(frames), payload, delta, size)
 
 
@@ -204,23 +203,25 @@ def _compare(stream: Stream, last_end: int | None) -> dict[str, Any]:
 
 def _in_order(batches: Sequence[Batch]) -> bool:
     """Tell whether the messages of each batch came after the batch before, and `all` last."""
-    before = -1
+    begin = 0
     for batch in batches:
-        assert batch.end is not None
-        if not all(before < place < batch.end for place in batch.own.values()):
+        *own, end = _places(batch)
+        if not all(begin <= place < end for place in own):
             return False
-        before = batch.end
+        begin = end + 1
     return True
 
 
 def _interleaved(batches: Sequence[Batch]) -> int:
     """Return how many batches begin before all of an earlier one was there."""
-    spans = sorted(
-        (min(places), max(places))
-        for batch in batches
-        if (places := [*batch.own.values(), *(() if batch.end is None else (batch.end,))])
-    )
+    spans = sorted((min(places), max(places)) for places in map(_places, batches))
     return len([None for (_, end), (begin, _) in itertools.pairwise(spans) if begin < end])
+
+
+def _places(batch: Batch) -> list[int]:
+    """Return where the messages of a batch are, that of `all` last."""
+    assert batch.end is not None
+    return [*batch.own.values(), batch.end]
 
 
 def _complete(batches: Sequence[Batch]) -> dict[str, Any]:

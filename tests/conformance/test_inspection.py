@@ -168,6 +168,155 @@ def test_damage_is_found(name: str) -> None:
     assert set(found(whole)) == kinds
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *(("lacking", f"workflow.{name}") for name in ("name", "status", "stamp")),
+        *(("lacking", f"workflow.{name}") for name in ("last_updated", "states_updated")),
+        *(("lacking", f"workflow.{name}") for name in ("id", "state_totals")),
+        *(("proxies_lacking", f"task_proxies.1.{name}") for name in ("name", "cycle_point")),
+        *(("proxies_lacking", f"task_proxies.1.{name}") for name in ("task", "state")),
+        *(("proxies_lacking", f"task_proxies.1.{name}") for name in ("first_parent", "flow_nums")),
+    ],
+)
+def test_each_field_that_has_to_be_there_is_missed(kind: str, name: str) -> None:
+    whole = snapshot()
+    _clear(name)(whole)
+    (told,) = found(whole)[kind]
+    assert told.endswith(f": {name.rpartition('.')[2]}")
+    whole = snapshot()
+    whole.task_proxies[0].ClearField("is_held")
+    assert found(whole) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "of_jobs"),
+    [
+        *((state, True) for state in ("submitted", "running", "succeeded", "failed")),
+        *(("submit-failed", True), ("waiting", False), ("preparing", False), ("expired", False)),
+    ],
+)
+def test_the_states_are_those_of_the_specification(state: str, *, of_jobs: bool) -> None:
+    whole = snapshot()
+    whole.task_proxies[0].state = state
+    assert set(found(whole)) <= {"totals", "family_totals"}
+    assert ("totals" in found(whole)) is (state != "running")
+    whole = snapshot()
+    whole.jobs[0].state = state
+    assert set(found(whole)) == (set() if of_jobs else {"job_states"})
+
+
+@pytest.mark.parametrize(
+    ("part", "good", "bad"),
+    [
+        ("task_proxies", ["1/a", "2000-01-01T00Z/a b", "1/a@b", "1/a|b"], ["1", "1/a/01", "1/a:x"]),
+        ("task_proxies", ["+1:2/a"], ["/a", "1/", "1/a\n", "1\n/a", "$edge|1/a|1/b"]),
+        ("family_proxies", ["1/FAM"], ["FAM", "1/FAM/01", "1/F:x", "$namespace|FAM"]),
+        ("jobs", ["1/a/01", "1/a/123"], ["1/a", "1/a/NN", "1/a/", "a/01", "1/a:x/01", "1/a/01/x"]),
+        ("tasks", ["$namespace|a"], ["a", "$namespace|", "$namespace|1/a", "namespace|a"]),
+        ("families", ["$namespace|FAM"], ["FAM", "$namespace|", "$NAMESPACE|FAM", "$namespaces|F"]),
+        ("edges", ["$edge|1/a|2/b"], ["$edge|1/a", "$edge|1/a|b", "1/a|2/b", "$edge|1/a|2/b|3/c"]),
+    ],
+)
+def test_each_type_has_its_form(part: str, good: list[str], bad: list[str]) -> None:
+    for local in (*good, *bad):
+        whole = pb.PbEntireWorkflow(workflow=pb.PbWorkflow(id=ID))
+        getattr(whole, part).add(id=f"{ID}//{local}")
+        told = inspect(whole, "ada", "flow")["malformed"]
+        assert [one.partition(":")[0] for one in told] == ([part] if local in bad else [])
+    whole = pb.PbEntireWorkflow()
+    getattr(whole, part).add(id=f"flow//{good[0]}")
+    assert inspect(whole, "ada", "flow")["malformed"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("workflow.id", "~ada/w", "wrong_workflow: the identifier of the workflow is '~ada/w'"),
+        ("jobs.0.id", "~ada/other//1/foo/01", "foreign: jobs: '~ada/other//1/foo/01'"),
+        ("jobs.0.name", "bar", f"contradicted: {ID}//1/foo/01: name is 'bar'"),
+        ("jobs.0.cycle_point", "2", f"contradicted: {ID}//1/foo/01: cycle_point is '2'"),
+        ("jobs.0.submit_num", 2, f"contradicted: {ID}//1/foo/01: submit_num is 2"),
+        ("tasks.0.name", "x", f"contradicted: {ID}//$namespace|foo: name is 'x'"),
+        ("families.0.name", "x", f"contradicted: {ID}//$namespace|root: name is 'x'"),
+        ("task_proxies.0.name", "x", f"contradicted: {ID}//1/foo: name is 'x'"),
+        ("family_proxies.1.name", "x", f"contradicted: {ID}//1/FAM: name is 'x'"),
+        ("family_proxies.1.cycle_point", "x", f"contradicted: {ID}//1/FAM: cycle_point is 'x'"),
+        ("edges.0.source", "x", f"contradicted: {ID}//$edge|1/foo|1/bar: source is 'x'"),
+        ("edges.0.target", "x", f"contradicted: {ID}//$edge|1/foo|1/bar: target is 'x'"),
+        ("edges.0.source", "x", f"dangling: {ID}//$edge|1/foo|1/bar: source is 'x', which is none"),
+        ("edges.0.target", "x", f"dangling: {ID}//$edge|1/foo|1/bar: target is 'x', which is none"),
+        ("jobs.0.task_proxy", "x", f"dangling: {ID}//1/foo/01: task_proxy is 'x'"),
+        ("task_proxies.0.task", "x", f"dangling: {ID}//1/foo: task is 'x'"),
+        ("task_proxies.0.first_parent", "x", f"dangling: {ID}//1/foo: first_parent is 'x'"),
+        ("family_proxies.1.family", "x", f"dangling: {ID}//1/FAM: family is 'x'"),
+        ("family_proxies.1.first_parent", "x", f"dangling: {ID}//1/FAM: first_parent is 'x'"),
+        ("workflow.stamp", f"{ID}@", f"stamps: {ID}: '{ID}@'"),
+        ("workflow.stamp", ID, f"stamps: {ID}: '{ID}'"),
+        ("jobs.0.stamp", f"{ID}//1/foo/01@1.", f"stamps: {ID}//1/foo/01: "),
+        ("jobs.0.stamp", f"{ID}//1/foo/01@1.5x", f"stamps: {ID}//1/foo/01: "),
+        ("family_proxies.0.stamp", "", f"stamps: {ID}//1/root: ''"),
+        ("jobs.0.state", "x", f"job_states: {ID}//1/foo/01: 'x'"),
+        ("task_proxies.0.state", "x", f"states: {ID}//1/foo: 'x'"),
+        ("task_proxies.0.state", "failed", "totals: workflow: failed is 0, there are 1"),
+        (
+            "task_proxies.0.state",
+            "failed",
+            f"family_totals: {ID}//1/root: failed is 0, there are 1",
+        ),
+        (
+            "task_proxies.0.state",
+            "failed",
+            f"family_totals: {ID}//1/FAM: running is 1, there are 0",
+        ),
+        ("task_proxies.0.is_held", True, "held: is_held_total is 1, there are 2"),
+        ("task_proxies.0.flow_nums", "[", f"not_json: {ID}//1/foo: flow_nums: '['"),
+        ("workflow.meta.user_defined", "{", f"not_json: {ID}: user_defined: '{{'"),
+        ("families.0.meta.user_defined", "[" * 100_000, f"not_json: {ID}//$namespace|root: user_"),
+        ("workflow.broadcasts", "[", "not_json: workflow: broadcasts: '['"),
+    ],
+)
+def test_each_finding_names_the_element(path: str, value: Any, told: str) -> None:
+    whole = snapshot()
+    _set(path, value)(whole)
+    facts = found(whole)
+    assert told in "\n".join(f"{kind}: {one}" for kind, ones in facts.items() for one in ones)
+    assert max(len(one) for ones in facts.values() for one in ones) < 300
+
+
+def test_an_at_sign_in_a_name_is_none_before_the_time() -> None:
+    whole = pb.PbEntireWorkflow(workflow=pb.PbWorkflow(id="~a/b@c", stamp="~a/b@c@12.25"))
+    assert inspect(whole, "a", "b@c")["stamps"] == []
+    whole.workflow.stamp = "~a/b@12.25"
+    assert inspect(whole, "a", "b@c")["stamps"]
+
+
+def test_only_identifiers_of_one_type_are_repeated() -> None:
+    whole = snapshot()
+    whole.family_proxies.add(id=whole.task_proxies[0].id)
+    assert "repeated" not in found(whole)
+    whole.task_proxies.append(whole.task_proxies[0])
+    (told,) = found(whole)["repeated"]
+    assert told == f"task_proxies: {ID}//1/foo stands there 2 times"
+
+
+def test_texts_that_are_absent_are_not_bad_json() -> None:
+    whole = snapshot()
+    whole.workflow.ClearField("broadcasts")
+    whole.workflow.meta.user_defined = '{"a": [1]}'
+    assert found(whole) == {}
+
+
+def test_only_a_root_needs_no_parent() -> None:
+    whole = snapshot()
+    whole.task_proxies[0].name = "root"
+    whole.task_proxies[0].first_parent = ""
+    assert any("first_parent" in told for told in found(whole)["dangling"])
+    whole = snapshot()
+    whole.family_proxies[0].family = ""
+    assert found(whole)["dangling"]
+
+
 def test_totals_may_count_active_tasks_only() -> None:
     whole = snapshot()
     whole.task_proxies[1].graph_depth = 1

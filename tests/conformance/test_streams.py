@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wri_conformance import fields, streams
 from wri_conformance.deltas import MESSAGES
 from wri_conformance.streams import Publication, Stream, describe
 from wri_proto.v1 import data_store_pb2 as pb
@@ -48,11 +49,15 @@ def burst(time: float) -> list[Message]:
     return [*parts, whole(*parts)]
 
 
-def seen(*messages: Message | list[bytes]) -> dict[str, Any]:
-    frames = [
-        m if isinstance(m, list) else [m[0].encode(), m[1].SerializeToString()] for m in messages
+def published(*messages: Message | list[bytes]) -> list[Publication]:
+    return [
+        Publication.of(m if isinstance(m, list) else [m[0].encode(), m[1].SerializeToString()])
+        for m in messages
     ]
-    return describe(Stream.of(Publication.of(one) for one in frames))
+
+
+def seen(*messages: Message | list[bytes]) -> dict[str, Any]:
+    return describe(Stream.of(published(*messages)))
 
 
 def test_a_good_stream() -> None:
@@ -129,6 +134,39 @@ def test_a_stream_of_nothing_but_all_cannot_be_compared_with_it() -> None:
             "added_and_updated",
             ["jobs"],
         ),
+        ([job(1.0), job(2.0), whole(job(1.0)), whole(job(2.0))], "bursts_in_order", False),
+        ([job(2.0), *burst(1.0), whole(job(2.0))], "interleaved", 1),
+        ([job(1.0), whole(*burst(1.0)[:2]), *burst(2.0)], "missing_beside_all", []),
+        (
+            [*burst(1.0), job(2.0), whole(*burst(2.0)[:2]), *burst(3.0)],
+            "missing_beside_all",
+            ["workflow"],
+        ),
+        ([job(1.0), whole(workflow(2.0))], "missing_beside_all", ["workflow"]),
+        ([job(1.0), whole(workflow(2.0))], "missing_from_all", ["jobs"]),
+        ([job(1.0), whole(workflow(2.0))], "bursts_in_order", None),
+        ([job(1.0), whole(workflow(2.0))], "interleaved", None),
+        ([job(1.0), whole(workflow(2.0))], "unfinished", 0),
+        ([[b"jobs", b"\xff\xff"], job(1.0), [b"shutdown"], workflow(2.0)], "batches", 2),
+        ([job(1.0), workflow(1.0), workflow(1.0)], "batches", 2),
+        ([[b"jobs"], *burst(1.0)], "undecodable", []),
+        ([[b"shutdown"]], "undecodable", None),
+        ([[b"all", b"\xff"], job(1.0)], "undecodable", ["all"]),
+        ([whole(), job(1.0), whole(job(1.0))], "batches", 2),
+        ([whole(), whole()], "times", {"decreasing": None, "differ_within_batch": 0}),
+        ([[b"shutdown", b"x"], [b"shutdown", b"y"]], "after_shutdown", 1),
+        ([job(1.0)], "after_shutdown", None),
+        ([job(1.0)], "last", {"topic": "jobs", "text": ""}),
+        ([[b"\xff", b"\xff"]], "last", {"topic": "\ufffd", "text": "\ufffd"}),
+        ([[b"shutdown", b"x", b"y"]], "last", {"topic": "shutdown", "text": "x"}),
+        ([workflow(1.0), [b"all", b""]], "without_checksum", None),
+        ([job(1.0, pruned=["x"])], "without_id", None),
+        ([workflow(1.0, updated=pb.PbWorkflow(status="x"))], "without_id", ["workflow"]),
+        ([workflow(1.0, updated=pb.PbWorkflow(id="w", name="x"))], "without_stamp", ["workflow"]),
+        ([workflow(1.0, updated=pb.PbWorkflow(id="w", states=["x"]))], "without_stamp", None),
+        ([job(1.0, added=[pb.PbJob(id="j")])], "added_and_updated", []),
+        ([job(1.0, updated=[pb.PbJob(id="j")])], "added_and_updated", []),
+        ([workflow(1.0), job(1.0, added=[pb.PbJob(id="j")])], "job_states", None),
         ([job(1.0, reloaded=True), workflow(1.0), job(2.0)], "reloaded", 1),
         ([job(1.0, reloaded=True), workflow(1.0)], "reloaded_topics", ["jobs"]),
     ],
@@ -145,11 +183,46 @@ def test_an_update_of_relations_needs_no_stamp() -> None:
     assert seen(("task_proxies", proxies))["without_stamp"] is None
 
 
+def test_an_update_of_anything_else_needs_a_stamp_unless_it_is_an_edge() -> None:
+    one = pb.PbTaskProxy(id="t", edges=["e"], prerequisites=[pb.PbPrerequisite(expression="x")])
+    changed = pb.TPDeltas(time=1.0, updated=[one])
+    assert seen(("task_proxies", changed))["without_stamp"] == ["task_proxies"]
+    edge = pb.PbEdge(id="e", suicide=True)
+    assert seen(("edges", pb.EDeltas(time=1.0, updated=[edge])))["without_stamp"] is None
+
+
+def test_a_stream_knows_the_places_of_what_belongs_together() -> None:
+    stream = Stream.of(published(job(1.0), [b"x"], workflow(1.0), job(1.0)))
+    assert [(dict(one.own), one.end) for one in stream.batches] == [
+        ({"jobs": 0, "workflow": 2}, None),
+        ({"jobs": 3}, None),
+    ]
+    stream = Stream.of(published(*burst(1.0), job(2.0), *burst(1.0)))
+    assert [(dict(one.own), one.end) for one in stream.batches] == [
+        ({"jobs": 0, "workflow": 1}, 2),
+        ({"jobs": 4, "workflow": 5}, 6),
+    ]
+    assert stream.alone == (3,)
+
+
+def test_a_long_last_text_is_cut() -> None:
+    text = seen([b"shutdown", b"x" * 10_000])["last"]["text"]
+    assert 0 < len(text) < 1000
+
+
+def test_a_message_that_may_be_decoded_is_not_too_much_for_a_stream() -> None:
+    assert streams._MOST_FIELDS >= fields.MOST
+
+
 def test_elements_are_counted_once_by_topic() -> None:
     jobs = job(1.0, added=[pb.PbJob(id="a"), pb.PbJob(id="b")], pruned=["c"])
     facts = seen(jobs, whole(jobs, workflow(1.0, updated=pb.PbWorkflow(id="w"))))
     assert (facts["added"]["jobs"], facts["pruned"]["jobs"]) == (2, 1)
-    assert facts["updated"]["workflow"] == 1
+    assert facts["updated"] == {**dict.fromkeys(MESSAGES, 0), "workflow": 1}
+    assert (facts["added"]["workflow"], facts["pruned"]["workflow"]) == (0, 0)
+    gone = seen(workflow(1.0, added=pb.PbWorkflow(id="w"), pruned="w"), job(1.0), jobs)
+    assert (gone["added"]["workflow"], gone["pruned"]["workflow"]) == (1, 1)
+    assert (gone["added"]["jobs"], gone["updated"]["jobs"]) == (2, 0)
     assert set(facts["added"]) == set(MESSAGES)
 
 
