@@ -231,7 +231,9 @@ def _prepared(module: str) -> pytest.Config:
     unused = ("cacheprovider", "unraisableexception", "threadexception", "faulthandler")
     tests = [str(ROOT / "tests" / "conformance" / name) for name in MODULES[module]]
     plugins = [part for name in unused for part in ("-p", f"no:{name}")]
-    hypothesis.settings.register_profile("few", max_examples=25, database=None, derandomize=True)
+    hypothesis.settings.register_profile(
+        "few", max_examples=25, database=None, derandomize=True, deadline=None
+    )
     hypothesis.settings.load_profile("few")
     config = _prepareconfig([*options, *plugins, "-p", "xdist.plugin", *tests], [_Impatient()])
     gc.collect()

@@ -63,9 +63,7 @@ class Store:
 
     def apply(self, topic: str, delta: Any) -> bool:
         """Apply the delta of one topic; False if it is older than what was applied before."""
-        if delta.reloaded:
-            self._times.pop(topic, None)
-        elif delta.time < self._times.get(topic, 0.0):
+        if not delta.reloaded and delta.time < self._times.get(topic, 0.0):
             return False
         if topic == "workflow":
             self._apply_workflow(delta)

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wri_conformance.deltas import MESSAGES, ORDER, Store, dangling, differences, repeated
+from wri_conformance import deltas
+from wri_conformance.deltas import (
+    MESSAGES,
+    ORDER,
+    Store,
+    dangling,
+    differences,
+    repeated,
+    shorten,
+)
 from wri_conformance.replay import replay
 from wri_conformance.streams import Batch
 from wri_proto.v1 import data_store_pb2 as pb
@@ -146,7 +155,10 @@ def test_the_last_ten_log_records_are_kept() -> None:
 def test_pruned_elements_leave_the_lists_of_others() -> None:
     one = store()
     one.workflow.task_proxies.append(FOO)  # twice, as real schedulers have it
+    one.workflow.edges.edges.extend([EDGE, "other"])
     apply(one, "edges", pruned=[EDGE])
+    assert list(one.workflow.edges.edges) == ["other"]
+    assert list(one.elements["task_proxies"][FOO].edges) == []
     apply(one, "task_proxies", pruned=[FOO])
     assert list(one.workflow.task_proxies) == [BAR]
     assert list(one.elements["tasks"][f"{W}//$namespace|foo"].proxies) == []
@@ -156,10 +168,45 @@ def test_pruned_elements_leave_the_lists_of_others() -> None:
     assert list(one.elements["families"][f"{W}//$namespace|root"].proxies) == []
 
 
+def test_a_pruned_job_leaves_its_task_and_the_workflow() -> None:
+    one, job, other = store(), f"{FOO}/01", f"{FOO}/02"
+    one.workflow.jobs.extend([job, other])
+    one.elements["task_proxies"][FOO].jobs.extend([job, other])
+    apply(one, "jobs", added=[pb.PbJob(id=id_, task_proxy=FOO) for id_ in (job, other)])
+    apply(one, "jobs", pruned=[job])
+    assert list(one.elements["jobs"]) == [other]
+    assert list(one.workflow.jobs) == [other]
+    assert list(one.elements["task_proxies"][FOO].jobs) == [other]
+
+
+def test_a_pruned_family_leaves_the_one_above_it_and_definitions_leave_nothing() -> None:
+    one, family = store(), f"{W}//1/FAM"
+    root = one.elements["family_proxies"][f"{W}//1/root"]
+    root.child_families.extend([family, f"{W}//1/other"])
+    one.workflow.family_proxies.extend([family, root.id])
+    apply(one, "family_proxies", added=[pb.PbFamilyProxy(id=family, first_parent=root.id)])
+    apply(one, "family_proxies", pruned=[family])
+    assert list(root.child_families) == [f"{W}//1/other"]
+    assert list(one.workflow.family_proxies) == [root.id]
+    apply(one, "tasks", pruned=[f"{W}//$namespace|foo"])
+    apply(one, "families", pruned=[f"{W}//$namespace|root"])
+    assert (one.elements["tasks"], one.elements["families"], one.unknown_pruned) == ({}, {}, 0)
+
+
+def test_messages_of_a_job_are_replaced_and_lists_of_a_task_grow() -> None:
+    one, task = store(), f"{W}//$namespace|foo"
+    apply(one, "jobs", added=[pb.PbJob(id="j", messages=["a"])])
+    apply(one, "jobs", updated=[pb.PbJob(id="j", messages=["b", "c"])])
+    assert list(one.elements["jobs"]["j"].messages) == ["b", "c"]
+    apply(one, "tasks", updated=[pb.PbTask(id=task, proxies=[BAR])])
+    assert list(one.elements["tasks"][task].proxies) == [FOO, BAR]
+
+
 def test_what_is_unknown_is_counted_and_ignored() -> None:
     one = store()
-    apply(one, "jobs", updated=[pb.PbJob(id="x", state="running")], pruned=["y", "z"])
-    assert (one.unknown_updates, one.unknown_pruned, one.elements["jobs"]) == (1, 2, {})
+    unknown = [pb.PbJob(id=id_, state="running") for id_ in "vwx"]
+    apply(one, "jobs", updated=unknown, pruned=["y", "z"])
+    assert (one.unknown_updates, one.unknown_pruned, one.elements["jobs"]) == (3, 2, {})
 
 
 def test_reloaded_drops_everything_of_the_type_first() -> None:
@@ -266,6 +313,27 @@ def test_duplicates_order_and_ids_of_what_is_gone_do_not_count() -> None:
     assert differences(one, store()) == []
 
 
+def test_what_only_the_snapshot_says_is_told() -> None:
+    one = store()
+    one.workflow.ClearField("status")
+    assert differences(one, store()) == ["workflow: status: nothing instead of 'paused'"]
+
+
+def test_inside_of_messages_lists_are_sets_of_what_is_there_too() -> None:
+    one, other = store(), store()
+    gone = f"{W}//9/gone"
+    one.workflow.edges.edges.extend([EDGE, gone, "a", "b"])
+    other.workflow.edges.edges.extend(["b", "a", EDGE])
+    proxy = one.elements["task_proxies"][FOO]
+    proxy.prerequisites[0].cycle_points.append(gone)
+    one.workflow.latest_state_tasks["running"].task_proxies.extend([FOO, gone])
+    other.workflow.latest_state_tasks["running"].task_proxies.append(FOO)
+    assert differences(one, other) == []
+    one.workflow.edges.edges.append("c")
+    (told,) = differences(one, other)
+    assert told.startswith("workflow: edges: ")
+
+
 def test_an_identifier_that_a_list_has_twice_is_told_and_a_text_is_not() -> None:
     one = store()
     one.workflow.edges.edges.extend([EDGE, EDGE])
@@ -279,8 +347,16 @@ def test_an_identifier_of_no_element_is_told() -> None:
     one = store()
     del one.elements["edges"][EDGE]
     one.workflow.ns_def_order.append("no identifier")
-    assert dangling(one) == [f"task_proxies {id_}: edges: {EDGE}" for id_ in (FOO, BAR)]
+    one.workflow.jobs.append(f"{FOO}/01")
+    assert dangling(one)[:1] == [f"workflow: jobs: {FOO}/01"]
+    assert dangling(one)[1:] == [f"task_proxies {id_}: edges: {EDGE}" for id_ in (FOO, BAR)]
     assert dangling(store()) == []
+
+
+def test_what_is_short_enough_is_told_in_full() -> None:
+    texts = ["x" * deltas._WIDTH] * deltas._MOST
+    assert shorten(texts) == texts
+    assert len(shorten([*texts, "x"])) == len(texts) + 1
 
 
 def test_differences_are_bounded() -> None:
