@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from wri_conformance import schemas
-from wri_conformance.deltas import Store
+from wri_conformance.deltas import ORDER, Store
 from wri_conformance.script import Request, Response, Script, publications
-from wri_conformance.truth import Truth, message
+from wri_conformance.truth import Truth, message, messages_in
 from wri_proto.v1 import data_store_pb2 as pb
 
 TRUTH = {
@@ -231,6 +231,108 @@ def test_elements_are_those_of_the_type() -> None:
     for other in others:
         asked = request("pb_data_elements", element_type=other)
         assert script.respond(asked, truth).sendings[0].frames == ()
+
+
+EVERYTHING: dict[str, Any] = {
+    **TRUTH,
+    "tasks": [{"id": "~u/w//$namespace|foo", "stamp": "t@1"}],
+    "families": [{"id": "~u/w//$namespace|root", "stamp": "f@1"}],
+    "familyProxies": [{"id": "~u/w//1/root", "stamp": "r@1"}],
+    "jobs": [{"id": "~u/w//1/foo/01", "stamp": "j@1"}],
+    "edges": [{"id": "~u/w//$edge|1/foo|1/foo", "source": "~u/w//1/foo"}],
+}
+
+
+def test_a_snapshot_has_everything() -> None:
+    truth = Truth.of(EVERYTHING)
+    assert pb.PbEntireWorkflow.FromString(truth.snapshot()) == message(
+        "PbEntireWorkflow", EVERYTHING
+    )
+
+
+def test_elements_come_with_time_and_checksum() -> None:
+    truth = Truth.of(EVERYTHING)
+    truth.change({"delta": {"task_proxies": {"updated": [{"id": "~u/w//1/foo", "stamp": "a@2"}]}}})
+    told = pb.TPDeltas.FromString(truth.elements("task_proxies"))
+    assert (told.time, told.checksum) == (2.0, truth.store.checksum("task_proxies"))
+    assert told.added[0].stamp == "a@2"
+    assert pb.WDeltas.FromString(truth.elements("workflow")) == pb.WDeltas(
+        added=truth.store.workflow, time=2.0
+    )
+
+
+def test_a_delta_of_several_types_is_one_batch_in_order() -> None:
+    truth = Truth.of(EVERYTHING)
+    spec = {
+        "workflow": {"updated": {"id": "~u/w", "status": "paused"}},
+        "task_proxies": {"pruned": ["~u/w//1/foo"]},
+        "edges": {"pruned": ["~u/w//$edge|1/foo|1/foo"]},
+    }
+    first = truth.change({"delta": spec})
+    assert [topic.decode() for topic, _ in first] == [
+        *(topic for topic in ORDER if topic in spec),
+        "all",
+    ]
+    whole = pb.AllDeltas.FromString(first[-1][1])
+    assert {part.time for _, part in whole.ListFields()} == {2.0}
+    assert whole.workflow == pb.WDeltas.FromString(dict(map(tuple, first))[b"workflow"])
+    assert whole.edges.checksum == truth.store.checksum("edges") == 1
+    assert [topic for topic, _ in truth.change({"delta": {}})] == [b"all"]
+    assert truth.time == 3.0
+
+
+def test_a_delta_may_have_a_time_and_a_checksum_of_its_own() -> None:
+    truth = Truth.of(EVERYTHING)
+    delta = {"jobs": {"pruned": ["~u/w//1/foo/01"], "checksum": 7}}
+    (_, payload), _ = truth.change({"delta": delta, "time": 5.5})
+    part = pb.JDeltas.FromString(payload)
+    assert (part.time, part.checksum, truth.time) == (5.5, 7, 1.0)
+    assert not truth.store.elements["jobs"]
+    assert len(truth.change({"delta": delta, "wrong": False, "withheld": False})) == 2
+    assert truth.time == 2.0
+
+
+def test_what_a_subscriber_reports_is_looked_through() -> None:
+    truth = Truth.of(EVERYTHING)
+    assert truth.compare(truth.snapshot()) == {
+        "equal": True,
+        "differences": [],
+        "repeated": [],
+        "dangling": [],
+    }
+    whole = message("PbEntireWorkflow", EVERYTHING)
+    whole.workflow.jobs.extend(["~u/w//1/foo/01"] * 2 + ["~u/w//9/gone/01"])
+    told = truth.compare(whole.SerializeToString())
+    assert not told["equal"]
+    assert told["repeated"] == ["workflow: jobs: ~u/w//1/foo/01"]
+    assert told["dangling"] == ["workflow: jobs: ~u/w//9/gone/01"]
+    whole.workflow.jobs.extend(["~u/w//1/foo/01", *(f"~u/w//9/gone/{n}" for n in range(90))] * 2)
+    told = truth.compare(whole.SerializeToString())
+    assert max(len(told["repeated"]), len(told["dangling"])) < 50
+
+
+def test_the_messages_of_a_step_are_found_at_any_depth() -> None:
+    step = {
+        "truth": {"workflow": {"id": "t"}},
+        "publish": [{"delta": {"jobs": {"pruned": ["a"]}, "workflow": {"time": 1}}}, {"text": "x"}],
+        "reply": [
+            {"message": "PbTask", "value": {"id": "b"}},
+            {"error": "no", "meanwhile": [{"delta": {"edges": {"pruned": ["c"]}}}]},
+            "nothing",
+        ],
+        "script": {"by_command": {"api": {"message": "PbEdge"}, "*": [{"message": "PbJob"}]}},
+    }
+    found = [
+        ("PbEntireWorkflow", {"workflow": {"id": "t"}}),
+        ("JDeltas", {"pruned": ["a"]}),
+        ("WDeltas", {"time": 1}),
+        ("PbTask", {"id": "b"}),
+        ("EDeltas", {"pruned": ["c"]}),
+        ("PbEdge", {}),
+        ("PbJob", {}),
+    ]
+    assert sorted(messages_in(step), key=str) == sorted(found, key=str)
+    assert list(messages_in({"truth": "a name", "message": {"frames": 1}, "delta": "x"})) == []
 
 
 def test_other_publications_are_what_they_are() -> None:
