@@ -10,15 +10,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from wri_conformance.deltas import shorten
 from wri_proto.v1 import data_store_pb2 as pb
 
 TYPES: Final = ("edges", "families", "family_proxies", "jobs", "tasks", "task_proxies")
 """The types of elements of which a snapshot has lists."""
-
-SHOWN: Final = 20
-"""How many findings of one kind are told."""
-
-_WIDTH: Final = 240  # characters of one of them
 
 STATES: Final = {
     *("waiting", "preparing", "submitted", "running"),
@@ -74,16 +70,9 @@ def inspect(snapshot: pb.PbEntireWorkflow, owner: str, workflow: str) -> dict[st
         "held": _held(snapshot),
         "not_json": _not_json(snapshot),
     }
-    facts: dict[str, Any] = {kind: _told(findings) for kind, findings in found.items()}
+    facts: dict[str, Any] = {kind: shorten(list(findings)) for kind, findings in found.items()}
     facts["counts"] = {kind: len(getattr(snapshot, kind)) for kind in TYPES}
     return facts
-
-
-def _told(findings: Iterator[str]) -> list[str]:
-    everything = [text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…" for text in findings]
-    if len(everything) > SHOWN:
-        return [*everything[:SHOWN], f"… and {len(everything) - SHOWN} more"]
-    return everything
 
 
 def _wrong_workflow(workflow: pb.PbWorkflow, identity: str) -> Iterator[str]:

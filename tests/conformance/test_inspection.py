@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from wri_conformance.inspection import SHOWN, inspect
+from wri_conformance.inspection import inspect
 from wri_proto.v1 import data_store_pb2 as pb
 
 ID = "~ada/flow"
@@ -209,7 +209,11 @@ def test_the_states_are_those_of_the_specification(state: str, *, of_jobs: bool)
 @pytest.mark.parametrize(
     ("part", "good", "bad"),
     [
-        ("task_proxies", ["1/a", "2000-01-01T00Z/a b", "1/a@b", "1/a|b"], ["1", "1/a/01", "1/a:x"]),
+        (
+            "task_proxies",
+            ["1/a", "2000-01-01T00Z/a b", "1/a@b", "1/a|b"],
+            ["1", "1/a/01", "1/a:x", "x//1/a"],
+        ),
         ("task_proxies", ["+1:2/a"], ["/a", "1/", "1/a\n", "1\n/a", "$edge|1/a|1/b"]),
         ("family_proxies", ["1/FAM"], ["FAM", "1/FAM/01", "1/F:x", "$namespace|FAM"]),
         ("jobs", ["1/a/01", "1/a/123"], ["1/a", "1/a/NN", "1/a/", "a/01", "1/a:x/01", "1/a/01/x"]),
@@ -291,6 +295,25 @@ def test_an_at_sign_in_a_name_is_none_before_the_time() -> None:
     assert inspect(whole, "a", "b@c")["stamps"]
 
 
+def test_a_contradiction_behind_a_malformed_identifier_is_found() -> None:
+    whole = snapshot()
+    whole.task_proxies[0].id = "nonsense"
+    whole.task_proxies[1].name = "x"
+    assert found(whole)["contradicted"] == [f"{ID}//1/bar: name is 'x'"]
+
+
+def test_several_tasks_of_a_family_are_in_one_state() -> None:
+    whole = snapshot()
+    whole.task_proxies[1].state = "running"
+    for counts in (whole.workflow.state_totals, whole.family_proxies[0].state_totals):
+        counts["running"] = 2
+        counts["waiting"] = 0
+    assert found(whole) == {}
+    whole.family_proxies[0].state_totals["running"] = 1
+    (told,) = found(whole)["family_totals"]
+    assert told == f"{ID}//1/root: running is 1, there are 2"
+
+
 def test_only_identifiers_of_one_type_are_repeated() -> None:
     whole = snapshot()
     whole.family_proxies.add(id=whole.task_proxies[0].id)
@@ -337,8 +360,9 @@ def test_a_family_that_is_its_own_ancestor_is_no_endless_loop() -> None:
 
 def test_many_findings_are_shortened() -> None:
     whole = snapshot()
-    for _ in range(SHOWN + 5):
-        whole.edges.add(id="x")
+    for number in range(500):
+        whole.edges.add(id=f"{number}" + "x" * 1000)
     told = inspect(whole, "ada", "flow")["malformed"]
-    assert len(told) == SHOWN + 1
-    assert told[-1] == "… and 5 more"
+    assert len(told) < 50
+    assert told[0].startswith("edges: '0xx")
+    assert max(map(len, told)) < 300

@@ -275,7 +275,7 @@ def test_a_delta_of_several_types_is_one_batch_in_order() -> None:
     ]
     whole = pb.AllDeltas.FromString(first[-1][1])
     assert {part.time for _, part in whole.ListFields()} == {2.0}
-    assert whole.workflow == pb.WDeltas.FromString(dict(map(tuple, first))[b"workflow"])
+    assert whole.workflow == pb.WDeltas.FromString(dict(first)[b"workflow"])
     assert whole.edges.checksum == truth.store.checksum("edges") == 1
     assert [topic for topic, _ in truth.change({"delta": {}})] == [b"all"]
     assert truth.time == 3.0
