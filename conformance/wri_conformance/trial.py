@@ -14,7 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from wri_conformance.manifest import KnownFailure
-from wri_conformance.scenario import Scenario, directory
+from wri_conformance.scenario import Check, Scenario, directory
 from wri_conformance.verdict import Result, Verdict
 
 
@@ -74,7 +74,7 @@ class Finding:
 
     check: str
     outcome: Outcome
-    message: str = ""
+    message: str
 
 
 def base(scenario: Scenario) -> str:
@@ -89,7 +89,11 @@ def _base(path: Path) -> str:
 
 def checks(scenario: Scenario) -> list[str]:
     """Return the checks of a scenario, without the case of its matrix."""
-    return [f"{base(scenario)}::{check.step}::{check.requirement}" for check in scenario.checks]
+    return [_name(scenario, check) for check in scenario.checks]
+
+
+def _name(scenario: Scenario, check: Check) -> str:
+    return f"{base(scenario)}::{check.step}::{check.requirement}"
 
 
 def declared(scenario: Scenario, patterns: Sequence[str]) -> set[str]:
@@ -98,12 +102,12 @@ def declared(scenario: Scenario, patterns: Sequence[str]) -> set[str]:
     near = tuple(p for p in patterns if p.startswith(prefix) or "*" in p[: len(prefix)])
     if not near:
         return set()
-    known = KnownFailure(match=near, reason="")
-    return {
-        name
-        for name, check in zip(checks(scenario), scenario.checks, strict=True)
-        if known.covers(check.id)
-    }
+    known = _named(near)
+    return {_name(scenario, check) for check in scenario.checks if known.covers(check.id)}
+
+
+def _named(patterns: tuple[str, ...]) -> KnownFailure:
+    return KnownFailure(match=patterns, reason="declared")
 
 
 def owed(fault: Fault, scenarios: Iterable[Scenario]) -> Iterator[Scenario]:
@@ -148,7 +152,7 @@ def others(
 
 def judge(fault: Fault, results: Iterable[Result]) -> list[Finding]:
     """Compare what came of a scenario with what the fault declares."""
-    known = KnownFailure(match=(*fault.breaks, *_plain(fault.also)), reason="")
+    known = _named((*fault.breaks, *_plain(fault.also)))
     return [Finding(result.id, _outcome(result, known), result.message) for result in results]
 
 

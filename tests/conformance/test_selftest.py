@@ -57,6 +57,12 @@ def test_outcomes(
     assert (outcome in trial.EXPECTED) is (outcome in {Outcome.KILLED, Outcome.QUIET})
 
 
+def test_outcomes_are_told_by_their_names() -> None:
+    assert {outcome.value for outcome in Outcome} == {
+        *("killed", "quiet", "survivor", "collateral", "unclear")
+    }
+
+
 def test_of_a_matrix_the_first_case_stands_for_all(suite: Sequence[Scenario]) -> None:
     fault = Fault("x", "", (f"{MATRIX}/*::refused::*",), roles=SERVER)
     (owed,) = trial.owed(fault, suite)
@@ -111,6 +117,7 @@ def test_a_pattern_may_name_several_scenarios_or_one_check_of_them(
     for one in found:  # each asks for something that those before it did not
         assert not set(trial.checks(one)) <= seen
         seen |= set(trial.checks(one))
+    assert list(trial.owed(both, [*suite, *suite])) == found
     plain = next(one for one in suite if one.id == PLAIN)
     assert trial.declared(plain, ["server/*"]) == set(trial.checks(plain))
     assert trial.declared(plain, [CHECK]) == {CHECK}
@@ -149,7 +156,7 @@ def test_the_matrix_knows_who_kills_what(suite: Sequence[Scenario]) -> None:
     faults = [Fault("a", "", (CHECK,)), Fault("b", "", ())]
     matrix = Matrix(suite, faults)
     assert CHECK in matrix.unkilled
-    matrix.add("a", [Finding(CHECK, Outcome.KILLED)], 0)
+    matrix.add("a", [Finding(CHECK, Outcome.KILLED, "")], 0)
     matrix.add("b", [Finding(CHECK, Outcome.COLLATERAL, "why")], 2)
     assert CHECK not in matrix.unkilled
     assert matrix.killers[CHECK] == {"a"}
@@ -166,9 +173,9 @@ def test_what_is_recorded_is_not_what_a_mutant_is_made_for(suite: Sequence[Scena
     whole = next(one for one in suite if trial.base(one) == MATRIX)
     fault = Fault("a", "", (CHECK,))
     matrix = Matrix(suite, [fault, Fault("b", "", (CHECK,), ("*",))])
-    matrix.add("a", [Finding(CHECK, Outcome.KILLED)], 0)
+    matrix.add("a", [Finding(CHECK, Outcome.KILLED, "")], 0)
     assert matrix.collateral() == {"b": ["*"]}
-    matrix.add("a", [Finding(check.id, Outcome.COLLATERAL) for check in whole.checks], 0)
+    matrix.add("a", [Finding(check.id, Outcome.COLLATERAL, "") for check in whole.checks], 0)
     recorded = matrix.collateral()["a"]
     assert recorded == [f"{MATRIX}/*::*"]
     assert trial.declared(whole, recorded) == set(trial.checks(whole))
