@@ -53,7 +53,7 @@ MODULES = {  # of wri_conformance, and their tests in tests/conformance
     "deltas": ["test_deltas.py"],
     "streams": ["test_streams.py", "test_fields.py"],
     "inspection": ["test_inspection.py"],
-    "truth": ["test_script.py"],
+    "truth": ["test_script.py", "test_fields.py"],
     "script": ["test_script.py"],
     "trial": ["test_selftest.py"],
 }

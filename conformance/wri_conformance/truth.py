@@ -1,5 +1,6 @@
 """The data store of the scripted scheduler: what a subscriber's should be equal to. Pure."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -108,11 +109,11 @@ class Truth:
             {equal, differences, repeated, dangling}; the last two are null if it is none.
         """
         many = fields.count(pb.PbEntireWorkflow, reported) > fields.MOST
-        try:
-            theirs = pb.PbEntireWorkflow.FromString(b"" if many else reported)
-        except DecodeError:
-            theirs = None
-        if theirs is None or many:
+        theirs = None
+        if not many:
+            with contextlib.suppress(DecodeError):
+                theirs = pb.PbEntireWorkflow.FromString(reported)
+        if theirs is None:
             what = f"have more than {fields.MOST} fields" if many else "are no PbEntireWorkflow"
             wrong = [f"the bytes {what}"]
             return {"equal": False, "differences": wrong, "repeated": None, "dangling": None}

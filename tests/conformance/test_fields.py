@@ -70,6 +70,8 @@ def test_what_would_fill_the_memory_is_not_decoded(monkeypatch: pytest.MonkeyPat
         decode.parse("PbEntireWorkflow", bomb)
     assert Publication.of([b"task_proxies", b"\x1a\x00" * 50]).delta is not None
     assert Publication.of([b"task_proxies", bomb]).delta is None
+    (told, *_) = Truth().compare(b"\x1a\x00" * 50)["differences"]
+    assert told.startswith("task")
     found = Truth().compare(bomb)
     assert (found["equal"], found["differences"]) == (False, ["the bytes have more than 50 fields"])
     assert fields.count(pb.PbEntireWorkflow, b"\x1a\x00" * 10_000) == 51
