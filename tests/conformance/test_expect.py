@@ -245,6 +245,11 @@ _UNKNOWN = ["unknown JSON Schema keyword 'foo'"]
         ({"not": {}}, _EMPTY),
         ({"properties": {"a": {}, "b": {"x": 1}}}, [*_EMPTY, "unknown JSON Schema keyword 'x'"]),
         ({"enum": [{"typ": 1}], "const": {"foo": 1}}, []),
+        ({"$ref": "x", "type": "string", "title": "t", "description": "d"}, []),
+        *(
+            ({"foo": 1, **valid}, _UNKNOWN)
+            for valid in ({"not": True}, {"allOf": [True]}, {"properties": {"a": True}})
+        ),
     ],
 )
 def test_each_mistake_is_said(schema: object, said: list[str]) -> None:
