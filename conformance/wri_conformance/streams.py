@@ -283,7 +283,7 @@ def _job_states(batches: Sequence[Batch]) -> list[str] | None:
         for batch in batches
         for name in ("added", "updated")
         if "jobs" in batch.parts
-        for one in _elements("jobs", batch.parts["jobs"], name)
+        for one in getattr(batch.parts["jobs"], name)
         if one.HasField("state")
     }
     return sorted(set(last.values())) or None

@@ -156,6 +156,9 @@ def test_a_stream_of_nothing_but_all_cannot_be_compared_with_it() -> None:
         ([whole(), whole()], "times", {"decreasing": None, "differ_within_batch": 0}),
         ([[b"shutdown", b"x"], [b"shutdown", b"y"]], "after_shutdown", 1),
         ([job(1.0)], "after_shutdown", None),
+        ([[b"shutdown"]], "last", {"topic": "shutdown", "text": ""}),
+        ([workflow(1.0)], "without_id", None),
+        ([workflow(1.0)], "added_and_updated", None),
         ([job(1.0)], "last", {"topic": "jobs", "text": ""}),
         ([[b"\xff", b"\xff"]], "last", {"topic": "\ufffd", "text": "\ufffd"}),
         ([[b"shutdown", b"x", b"y"]], "last", {"topic": "shutdown", "text": "x"}),
@@ -220,7 +223,7 @@ def test_elements_are_counted_once_by_topic() -> None:
     assert (facts["added"]["jobs"], facts["pruned"]["jobs"]) == (2, 1)
     assert facts["updated"] == {**dict.fromkeys(MESSAGES, 0), "workflow": 1}
     assert (facts["added"]["workflow"], facts["pruned"]["workflow"]) == (0, 0)
-    gone = seen(workflow(1.0, added=pb.PbWorkflow(id="w"), pruned="w"), job(1.0), jobs)
+    gone = seen(workflow(1.0, added=pb.PbWorkflow(id="w"), pruned="w1"), job(1.0), jobs)
     assert (gone["added"]["workflow"], gone["pruned"]["workflow"]) == (1, 1)
     assert (gone["added"]["jobs"], gone["updated"]["jobs"]) == (2, 0)
     assert set(facts["added"]) == set(MESSAGES)
