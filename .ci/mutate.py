@@ -47,7 +47,7 @@ MODULES = {  # of wri_conformance, and their tests in tests/conformance
     "expect": ["test_expect.py"],
     "same": ["test_same.py"],
     "strictjson": ["test_strictjson.py"],
-    "fields": ["test_fields.py", "test_decode.py"],
+    "fields": ["test_fields.py", "test_decode.py", "test_strictjson.py"],
     "decode": ["test_decode.py", "test_fields.py"],
     "replay": ["test_deltas.py"],
     "deltas": ["test_deltas.py"],
