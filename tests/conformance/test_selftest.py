@@ -183,7 +183,7 @@ def test_what_is_recorded_is_not_what_a_mutant_is_made_for(suite: Sequence[Scena
 
 def test_who_breaks_nearly_everything_is_recorded_as_such(suite: Sequence[Scenario]) -> None:
     matrix = Matrix(suite, [Fault("a", "", (CHECK,)), Fault("b", "", ())])
-    everything = [Finding(c.id, Outcome.COLLATERAL) for one in suite for c in one.checks]
+    everything = [Finding(c.id, Outcome.COLLATERAL, "") for one in suite for c in one.checks]
     matrix.add("a", everything, 0)
     matrix.add("b", everything, 0)
     assert matrix.collateral() == {"a": ["*"]}, "a peer without a fault is allowed nothing"
@@ -194,5 +194,5 @@ def test_what_was_recorded_and_is_not_tried_is_kept(suite: Sequence[Scenario]) -
     matrix = Matrix(suite, [evolve(fault, breaks=("server/api/list::*",))])
     kept = matrix.collateral()["a"]
     assert CHECK in kept
-    matrix.add("a", [Finding(CHECK, Outcome.SURVIVOR)], 0)
+    matrix.add("a", [Finding(CHECK, Outcome.SURVIVOR, "")], 0)
     assert CHECK not in matrix.collateral().get("a", [])
