@@ -37,6 +37,7 @@ DEFAULT = 5.0  # seconds: the default time-out of clients (WRI-CLI-8)
 GRACE = 15.0  # seconds beyond its time-out in which a client has to come to an outcome
 _BEYOND_BOUND = 4  # an outcome is waited for that many times the bound, so that it is measured
 _SUBSCRIBED = 2.0  # seconds for subscriptions to arrive at the scheduler, if any will
+_ADMITTED = 1.0  # seconds in which a subscriber that is admitted comes
 _SURELY = 8.0  # further seconds for the first of them, if nothing is in its way
 _ON_ITS_WAY = 0.3  # seconds in which a request that was sent arrives
 _MORE_TOPICS = 0.1  # seconds after the first in which the other ones of one peer arrive
@@ -276,7 +277,7 @@ class Counterpart:
 
     def _exchange(self, commands: Sequence[Mapping[str, Any]], step: Step) -> list[Answer]:
         numbers = []
-        subscribed, refused = len(self.scheduler.subscriptions), self._refused()
+        subscribed, before = len(self.scheduler.subscriptions), self._admissions()
         for command in commands:
             self.trace.note("adapter", "→", canonical(command))
             numbers.append(self.adapter.ask(command))
@@ -299,7 +300,7 @@ class Counterpart:
                 self._open.discard(command["connection"])
             if command["do"] in {"subscribe", "follow"}:
                 number = subscribed + len(command.get("topics", [""]))
-                self._await_subscriptions(number, refused, command, answer)
+                self._await_subscriptions(number, before, command, answer)
         return answers
 
     def _patience(self, step: Step, commands: Sequence[Mapping[str, Any]]) -> float:
@@ -315,15 +316,27 @@ class Counterpart:
         return max(timeouts) + GRACE * self.scale
 
     def _await_subscriptions(
-        self, number: int, refused: int, command: Mapping[str, Any], answer: Answer
+        self,
+        number: int,
+        before: tuple[int, int],
+        command: Mapping[str, Any],
+        answer: Answer,
     ) -> None:
         """What is published from now on must not be lost because the scheduler was too fast."""
         if answer.result != "done":
             return
-        self._wait_for(
-            lambda: len(self.scheduler.subscriptions) >= number or self._refused() > refused,
-            _SUBSCRIBED * self.scale,
-        )
+        refused, admitted = before
+        since = time.monotonic()
+
+        def over() -> bool:
+            if len(self.scheduler.subscriptions) >= number:
+                return True
+            now_refused, now_admitted = self._admissions()
+            # Whoever was refused before tries again and again; the new one may be on its way.
+            settled = time.monotonic() - since > _ADMITTED
+            return settled and now_refused > refused and now_admitted == admitted
+
+        self._wait_for(over, _SUBSCRIBED * self.scale)
         if self._right and not self._wait_for(
             lambda: self.scheduler.subscriptions, _SURELY * self.scale
         ):
@@ -331,8 +344,10 @@ class Counterpart:
         if command["do"] == "follow":  # to how many topics is up to it
             self._wait_for(lambda: False, _MORE_TOPICS * self.scale)
 
-    def _refused(self) -> int:
-        return self.scheduler.events["publish"].count("refused")
+    def _admissions(self) -> tuple[int, int]:
+        """Return how many subscribers were refused so far, and how many admitted."""
+        events = self.scheduler.events["publish"]
+        return events.count("refused"), events.count("succeeded")
 
     def _told(self, command: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
         """Return what an answer says, after a look at whether it can be true.
