@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 _SHOWN = 20  # mutants of which all is told that was not as declared
 _WIDTH = 100
+_MOST_WORKERS = 48  # each takes about a hundred megabytes
 
 
 def workers() -> int:
     """Return how many mutants are tried at once: most of the time, most of them wait."""
-    return 8 * (os.cpu_count() or 1)
+    return min(16 * (os.cpu_count() or 1), _MOST_WORKERS)
 
 
 def run(options: argparse.Namespace) -> Exit:
