@@ -113,8 +113,9 @@ class Matrix:
             broken = self._broken(fault) if fault.breaks else set()
             if fault.gross or len(broken) > _NEARLY_EVERYTHING:
                 found[fault.name] = ["*"]
-            elif broken:
-                found[fault.name] = sorted(self._patterns(broken))
+            elif broken or fault.perhaps:
+                perhaps = [one for one in fault.also if one not in fault.along]
+                found[fault.name] = [*perhaps, *sorted(self._patterns(broken))]
         return found
 
     def _patterns(self, broken: set[str]) -> Iterator[str]:
@@ -132,7 +133,7 @@ class Matrix:
         """Return the checks that a mutant fails and that it was not made for."""
         made_for, known = (
             {name for one in self.scenarios for name in trial.declared(one, patterns)}
-            for patterns in (fault.breaks, fault.also)
+            for patterns in ((*fault.breaks, *fault.perhaps), fault.along)
         )
         killed = {check for check, killers in self.killers.items() if fault.name in killers}
         new = {

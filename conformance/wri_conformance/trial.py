@@ -17,12 +17,15 @@ from wri_conformance.manifest import KnownFailure
 from wri_conformance.scenario import Check, Scenario, directory
 from wri_conformance.verdict import Result, Verdict
 
+_PERHAPS = "? "
+
 
 @frozen
 class Fault:
     """A mutant: its name, what is wrong, and patterns of the checks that it breaks.
 
-    It `also` breaks what looks at the same thing; there, `*` alone is nearly everything. A server
+    It `also` breaks what looks at the same thing; there, `*` alone is nearly everything, and a
+    pattern behind `? ` is of what it breaks or not, as time has it. A server
     has the name of the one without a fault that it derives from, and the places of what it
     replaces of that one; None if that cannot be told.
     """
@@ -48,6 +51,16 @@ class Fault:
             control=document["control"],
             replaces=None if places is None else frozenset(places),
         )
+
+    @property
+    def along(self) -> tuple[str, ...]:
+        """Patterns of what it breaks as well, each time."""
+        return tuple(p for p in self.also if p != "*" and not p.startswith(_PERHAPS))
+
+    @property
+    def perhaps(self) -> tuple[str, ...]:
+        """Patterns of what it breaks or not."""
+        return tuple(p.removeprefix(_PERHAPS) for p in self.also if p.startswith(_PERHAPS))
 
     @property
     def gross(self) -> bool:
@@ -152,17 +165,16 @@ def others(
 
 def judge(fault: Fault, results: Iterable[Result]) -> list[Finding]:
     """Compare what came of a scenario with what the fault declares."""
-    known = _named((*fault.breaks, *_plain(fault.also)))
-    return [Finding(result.id, _outcome(result, known), result.message) for result in results]
+    known, perhaps = _named((*fault.breaks, *fault.along)), _named(fault.perhaps)
+    return [
+        Finding(result.id, _outcome(result, known, perhaps), result.message) for result in results
+    ]
 
 
-def _plain(patterns: Iterable[str]) -> Iterator[str]:
-    return (pattern for pattern in patterns if pattern != "*")
-
-
-def _outcome(result: Result, known: KnownFailure) -> Outcome:
+def _outcome(result: Result, known: KnownFailure, perhaps: KnownFailure) -> Outcome:
+    may = perhaps.covers(result.id)
     if result.verdict in {Verdict.FAIL, Verdict.WARN}:
-        return Outcome.KILLED if known.covers(result.id) else Outcome.COLLATERAL
+        return Outcome.KILLED if may or known.covers(result.id) else Outcome.COLLATERAL
     if result.verdict is not Verdict.PASS:
         return Outcome.UNCLEAR
-    return Outcome.SURVIVOR if known.covers(result.id) else Outcome.QUIET
+    return Outcome.SURVIVOR if known.covers(result.id) and not may else Outcome.QUIET

@@ -189,6 +189,25 @@ def test_who_breaks_nearly_everything_is_recorded_as_such(suite: Sequence[Scenar
     assert matrix.collateral() == {"a": ["*"]}, "a peer without a fault is allowed nothing"
 
 
+@pytest.mark.parametrize(
+    ("verdict", "outcome"),
+    [
+        (Verdict.FAIL, Outcome.KILLED),
+        (Verdict.PASS, Outcome.QUIET),
+        (Verdict.ERROR, Outcome.UNCLEAR),
+    ],
+)
+def test_what_time_decides_about_is_expected_either_way(
+    suite: Sequence[Scenario], verdict: Verdict, outcome: Outcome
+) -> None:
+    fault = Fault("a", "", ("server/api/list::*",), also=(f"? {CHECK}",))
+    (found,) = trial.judge(fault, [result(CHECK, verdict)])
+    assert found.outcome is outcome
+    matrix = Matrix(suite, [fault])
+    matrix.add("a", [found], 0)
+    assert matrix.collateral() == {"a": [f"? {CHECK}"]}
+
+
 def test_what_was_recorded_and_is_not_tried_is_kept(suite: Sequence[Scenario]) -> None:
     fault = Fault("a", "", (), also=("server/ping::*", CHECK))
     matrix = Matrix(suite, [evolve(fault, breaks=("server/api/list::*",))])
