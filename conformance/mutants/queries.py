@@ -40,7 +40,7 @@ class _Misreads(Mutant):
 
 IGNORED = {
     "states": [_selection("no-such-state"), f"{JOBS}::jobs::WRI-GQL-20"],
-    "isQueued": [_selection("queued")],
+    "isQueued": [_selection("queued"), _selection("not-queued")],
     "isHeld": [_selection("held")],
     "isRunahead": [_selection("runahead")],
     "mindepth": [_selection("least-depth")],

@@ -26,6 +26,8 @@ def test_the_commands_exist() -> None:
     named = set(re.findall(r"\bwri ([a-z-]+)\b", README)) & {
         "test",
         "fuzz",
+        "selftest",
+        "fetch",
         "list",
         "show",
         "explain",
