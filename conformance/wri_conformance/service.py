@@ -57,8 +57,8 @@ def describe_contact(service: Path) -> dict[str, Any]:
     try:
         status = path.stat()
         text = reading.text(path)
-    except OSError:
-        return {"exists": False}
+    except OSError:  # it is not there, or is something that nobody can read as a file
+        return {"exists": os.path.lexists(path)}
     except UnicodeDecodeError:
         return {"exists": True, "utf8": False, "mode": _mode(status)}
     lines = [line for line in re.split(r"(?<=\n)", text) if line]
@@ -151,7 +151,7 @@ def _holds(path: Path, secrets: list[bytes]) -> bool:
 def _describe_key(path: Path) -> dict[str, Any]:
     status = _status(path)
     if status is None:
-        return {"exists": False}
+        return {"exists": os.path.lexists(path)}
     pair = read_key(path)
     seen: dict[str, Any] = {
         "exists": True,

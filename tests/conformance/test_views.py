@@ -227,3 +227,12 @@ def test_the_page_loads_nothing() -> None:
 
 def test_the_example_of_results_is_what_the_views_expect() -> None:
     assert schemas.explain(schemas.named("results.json").iter_errors(document())) == ""
+
+
+def test_what_stands_in_the_place_of_a_file_is_there(tmp_path: Path) -> None:
+    assert service.describe_contact(tmp_path) == {"exists": False}
+    assert service.describe_keys(tmp_path)["server.key_secret"] == {"exists": False}
+    os.mkfifo(tmp_path / "contact")
+    (tmp_path / "server.key_secret").mkdir()
+    assert service.describe_contact(tmp_path) == {"exists": True}
+    assert service.describe_keys(tmp_path)["server.key_secret"] == {"exists": True}
