@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> Exit:
         nursery.close()
     progress.end()
     seconds = time.monotonic() - began
-    whole = not options.mutant and not status
+    whole = not (options.mutant or options.declared or status)
     report = results / "matrix.json"
     report.write_text(json.dumps(matrix.to_json(seconds), indent=1) + "\n", encoding="utf-8")
     _show(matrix, seconds, whole=whole)
