@@ -1,42 +1,21 @@
 """Faults of what is published of a data store (chapters 9 and 10)."""
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import zmq
 
-from mutants.peer import Body, Mutant
+from mutants.peer import Body, Messages, Mutant
 from mutants.publication import Manual
 from mutants.registry import fault
 from wri_proto.v1.data_store_pb2 import AllDeltas
 from wri_reference._keys import KeyPair
-from wri_reference._store import TOPICS, publications
+from wri_reference._store import TOPICS
 
 DELTAS = "publisher/deltas"
 STREAM = f"{DELTAS}/stream::stream::WRI-"
 RUN = f"{DELTAS}/run::"
 REPLAYS = ("to-the-middle", "to-the-end", "from-the-middle")
-
-Messages = Sequence[tuple[bytes, bytes]]
-
-
-class Publisher(Mutant):
-    """A correct publisher with switches between the scheduler and the wire."""
-
-    def _tick(self) -> None:
-        for batch in self._scheduler.tick(time.time()):
-            self.spoil(batch)
-            self._queue.extend(self.messages(batch))
-        if self._scheduler.stopped is not None:
-            self.stop(self._scheduler.stopped)
-
-    def spoil(self, _batch: AllDeltas) -> None:
-        """Change what is published of a batch."""
-
-    def messages(self, batch: AllDeltas) -> Messages:
-        """Return topic and payload of each message of a batch."""
-        return publications(batch)
 
 
 def parts(batch: AllDeltas) -> list[Any]:
@@ -48,7 +27,7 @@ def parts(batch: AllDeltas) -> list[Any]:
 
 
 @fault("part-of-all-only", [f"{STREAM}PUB-8"])
-class PartOfAllOnly(Publisher):
+class PartOfAllOnly(Mutant):
     """Publishes the changes of jobs together with others only."""
 
     def messages(self, batch: AllDeltas) -> Messages:
@@ -56,7 +35,7 @@ class PartOfAllOnly(Publisher):
 
 
 @fault("all-but-jobs", [f"{STREAM}PUB-9"])
-class AllButJobs(Publisher):
+class AllButJobs(Mutant):
     """Publishes the changes of jobs by themselves only."""
 
     def messages(self, batch: AllDeltas) -> Messages:
@@ -66,7 +45,7 @@ class AllButJobs(Publisher):
 
 
 @fault("junk-on-a-topic", [f"{STREAM}PUB-10"])
-class JunkOnATopic(Publisher):
+class JunkOnATopic(Mutant):
     """Publishes something else on the topic of jobs as well."""
 
     def messages(self, batch: AllDeltas) -> Messages:
@@ -74,7 +53,7 @@ class JunkOnATopic(Publisher):
 
 
 @fault("all-differs", [f"{STREAM}PUB-11"])
-class AllDiffers(Publisher):
+class AllDiffers(Mutant):
     """Says another thing about the workflow on the topic `all`."""
 
     def messages(self, batch: AllDeltas) -> Messages:
@@ -84,7 +63,7 @@ class AllDiffers(Publisher):
 
 
 @fault("all-too-late", [f"{STREAM}PUB-12", f"{STREAM}PUB-9"])
-class AllTooLate(Publisher):
+class AllTooLate(Mutant):
     """Publishes `all` when the next batch has begun."""
 
     late: Messages = ()
@@ -96,7 +75,7 @@ class AllTooLate(Publisher):
 
 
 @fault("publishes-when-asked", [f"{STREAM}*"])
-class PublishesWhenAsked(Publisher):
+class PublishesWhenAsked(Mutant):
     """Publishes when a client asks for something, and at no other time."""
 
     asked = False
@@ -115,75 +94,75 @@ class PublishesWhenAsked(Publisher):
 
 
 @fault("times-differ", [f"{STREAM}DELTA-2"])
-class TimesDiffer(Publisher):
+class TimesDiffer(Mutant):
     """Gives the changes of jobs a time of their own."""
 
-    def spoil(self, batch: AllDeltas) -> None:
+    def spoil_batch(self, batch: AllDeltas) -> None:
         if batch.HasField("jobs"):
             batch.jobs.time += 0.001
 
 
 @fault("time-goes-back", [f"{STREAM}DELTA-3"])
-class TimeGoesBack(Publisher):
+class TimeGoesBack(Mutant):
     """Sets the clock back every second time."""
 
     back = False
 
-    def spoil(self, batch: AllDeltas) -> None:
+    def spoil_batch(self, batch: AllDeltas) -> None:
         self.back = not self.back
         for part in parts(batch):
             part.time -= 60 * self.back
 
 
 @fault("no-checksums", [f"{STREAM}DELTA-5"])
-class NoChecksums(Publisher):
+class NoChecksums(Mutant):
     """Publishes task proxies without a checksum."""
 
-    def spoil(self, batch: AllDeltas) -> None:
+    def spoil_batch(self, batch: AllDeltas) -> None:
         batch.task_proxies.ClearField("checksum")
 
 
 @fault("no-id", [f"{STREAM}DELTA-6"])
-class NoId(Publisher):
+class NoId(Mutant):
     """Does not say which task proxy has changed."""
 
-    def spoil(self, batch: AllDeltas) -> None:
+    def spoil_batch(self, batch: AllDeltas) -> None:
         for element in batch.task_proxies.updated:
             element.ClearField("id")
 
 
 @fault("no-stamp", [f"{STREAM}DELTA-7"])
-class NoStamp(Publisher):
+class NoStamp(Mutant):
     """Changes jobs without a new stamp."""
 
-    def spoil(self, batch: AllDeltas) -> None:
+    def spoil_batch(self, batch: AllDeltas) -> None:
         for element in batch.jobs.updated:
             element.ClearField("stamp")
 
 
 @fault("added-and-updated", [f"{STREAM}DELTA-10"])
-class AddedAndUpdated(Publisher):
+class AddedAndUpdated(Mutant):
     """Publishes a new job as new and as changed."""
 
-    def spoil(self, batch: AllDeltas) -> None:
+    def spoil_batch(self, batch: AllDeltas) -> None:
         batch.jobs.updated.extend(batch.jobs.added)
 
 
 @fault("wrong-checksums", [f"{RUN}{step}::WRI-DELTA-4" for step in REPLAYS])
-class WrongChecksums(Publisher):
+class WrongChecksums(Mutant):
     """Publishes the checksums of something else."""
 
-    def spoil(self, batch: AllDeltas) -> None:
+    def spoil_batch(self, batch: AllDeltas) -> None:
         for part in parts(batch):
             if part is not batch.workflow and part.HasField("checksum"):
                 part.checksum ^= 1
 
 
 @fault("secret-change", [f"{RUN}{step}::WRI-DELTA-1" for step in REPLAYS])
-class SecretChange(Publisher):
+class SecretChange(Mutant):
     """Does not publish in which state a job is."""
 
-    def spoil(self, batch: AllDeltas) -> None:
+    def spoil_batch(self, batch: AllDeltas) -> None:
         for element in batch.jobs.updated:
             element.ClearField("state")
 
@@ -196,10 +175,10 @@ class SecretChange(Publisher):
         f"{RUN}from-the-middle::WRI-DELTA-4",
     ],
 )
-class ReloadUnsaid(Publisher):
+class ReloadUnsaid(Mutant):
     """Publishes everything anew at a reload, and does not say that the old is void."""
 
-    def spoil(self, batch: AllDeltas) -> None:
+    def spoil_batch(self, batch: AllDeltas) -> None:
         for part in parts(batch):
             part.reloaded = False
 
@@ -215,7 +194,7 @@ class ReloadUnsaid(Publisher):
         f"{DELTAS}/reasons/clean::end::WRI-PUB-20",
     ],
 )
-class OneReasonForAll(Publisher):
+class OneReasonForAll(Mutant):
     """Gives the same reason whatever the reason."""
 
     def publish(self, topic: str, _payload: bytes) -> None:
@@ -223,7 +202,7 @@ class OneReasonForAll(Publisher):
 
 
 @fault("last-batch-lost", [f"{DELTAS}/reasons/clean::end::WRI-PUB-19"])
-class LastBatchLost(Publisher):
+class LastBatchLost(Mutant):
     """Does not publish what changed last before its end."""
 
     def messages(self, batch: AllDeltas) -> Messages:
@@ -285,7 +264,7 @@ class FirstComeOnlyServed(Manual):
 
 
 @fault("mute-after-a-bad-request", [f"{DELTAS}/hostile/not-json::goes-on::WRI-PUB-14"])
-class MuteAfterABadRequest(Publisher):
+class MuteAfterABadRequest(Mutant):
     """Publishes nothing any more after a request that it refused."""
 
     mute = False
@@ -300,7 +279,7 @@ class MuteAfterABadRequest(Publisher):
 
 
 @fault("publishes-when-idle", [f"{DELTAS}/load::goes-on::WRI-PUB-15"])
-class PublishesWhenIdle(Publisher):
+class PublishesWhenIdle(Mutant):
     """Publishes when nobody has asked for a while."""
 
     last = 0.0
@@ -315,7 +294,7 @@ class PublishesWhenIdle(Publisher):
 
 
 @fault("waits-for-slow-subscribers", [f"{DELTAS}/slow::*"])
-class WaitsForSlowSubscribers(Publisher):
+class WaitsForSlowSubscribers(Mutant):
     """Does not go on before each subscriber has taken what is published."""
 
     def _bound_socket(

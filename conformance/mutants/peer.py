@@ -22,9 +22,11 @@ from wri_reference._dispatch import expose
 from wri_reference._keys import KeyPair, authenticate
 from wri_reference._messages import CYLC_VERSION
 from wri_reference._rundir import RunDirectory
+from wri_reference._store import publications
 
 Body = list[bytes]
 Message = dict[str, Any]
+Messages = Sequence[tuple[bytes, bytes]]
 
 ELEMENTS: dict[str, Any] = {
     "edges": pb.EDeltas,
@@ -50,6 +52,7 @@ class Mutant(reference.WorkflowRuntimeServer):
 
     claim: type[Claim] = Claim
     deaf = False  # to the signals that tell it to stop
+    foreseeable = True  # a shadow may tell what it answers
 
     def __init__(self, workflow: str, paused: bool = False) -> None:
         path = RunDirectory(workflow).definition
@@ -132,6 +135,20 @@ class Mutant(reference.WorkflowRuntimeServer):
     def carry_out(self, document: Any, variables: Any, operation: Any = None) -> Any:
         """Return the data of a document."""
         return super().graphql(document, variables, operation)
+
+    def _tick(self) -> None:
+        for batch in self._scheduler.tick(time.time()):
+            self.spoil_batch(batch)
+            self._queue.extend(self.messages(batch))
+        if self._scheduler.stopped is not None:
+            self.stop(self._scheduler.stopped)
+
+    def spoil_batch(self, _batch: pb.AllDeltas) -> None:
+        """Change what is published of a batch."""
+
+    def messages(self, batch: pb.AllDeltas) -> Messages:
+        """Return topic and payload of each message of a batch."""
+        return publications(batch)
 
     @property
     def directory(self) -> RunDirectory:

@@ -15,8 +15,14 @@ from unittest.mock import patch
 
 from mutants.front import Front
 from mutants.peer import Mutant, Router
+from mutants.registry import FAULTS, Fault
+from mutants.shadow import ANSWERING, Shadows, replaced_names
 from wri_reference import server as reference
 
+PUBLICATIONS = "publications"
+"""Stands for what only those notice who connect to the publisher."""
+
+_PUBLISHING = frozenset({"spoil_batch", "messages", "publish", "publish_queued_items"})
 _CONTROLS = (Front, Router, Mutant)
 _IGNORED = {"__module__", "__doc__", "__qualname__", "__annotations__", "__dict__", "__weakref__"}
 
@@ -30,12 +36,30 @@ def control(server: type[Mutant]) -> type[Mutant]:
     return next(base for base in server.__mro__ if base in _CONTROLS)
 
 
-def replaced(server: type[Mutant]) -> list[str] | None:
-    """Return the places (`file:line`) of the functions that a mutant replaces; None if unknown."""
+def replaced(fault: Fault) -> list[str] | None:
+    """Return where a mutant differs from the correct server; None if unknown.
+
+    That is places (`file:line`) of functions that it replaces, `answers of NAME` or `PUBLICATIONS`.
+    """
+    if (names := _simple(fault.server)) is not None:
+        differs = [_answers(fault.name)] if names & ANSWERING else []
+        return [*differs, PUBLICATIONS] if names & _PUBLISHING else differs
     try:
-        return sorted(set(_of_class(server, control(server))))
+        return sorted(set(_of_class(fault.server, control(fault.server))))
     except UnknownError:
         return None
+
+
+def _simple(server: type[Mutant]) -> frozenset[str] | None:
+    """Return the methods that a mutant replaces if they answer and publish, and nothing else."""
+    if control(server) is not Mutant or not server.foreseeable:
+        return None
+    names = frozenset(replaced_names(server, Mutant) - _IGNORED)
+    return names if names and names <= ANSWERING | _PUBLISHING else None
+
+
+def _answers(name: str) -> str:
+    return f"answers of {name}"
 
 
 def _of_class(new: type, old: type) -> Iterator[str]:
@@ -107,14 +131,27 @@ def place(code: types.CodeType) -> str:
 
 
 def record(path: str) -> None:
-    """From now on, write the place of each function that runs to a file, once."""
+    """From now on, write what happens to a file, each thing once.
+
+    That is the place of each function that runs, and `answers of NAME` for each mutant that would
+    have answered otherwise.
+    """
     seen: set[types.CodeType] = set()
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def write(text: str) -> None:
+        os.write(log, f"{text}\n".encode())
 
     def note(frame: types.FrameType, event: str, _argument: Any) -> None:
         if event == "call" and frame.f_code not in seen:
             seen.add(frame.f_code)
-            os.write(log, f"{place(frame.f_code)}\n".encode())
+            write(place(frame.f_code))
 
+    foreseen = {
+        one.name: one.server
+        for one in FAULTS.values()
+        if ANSWERING & (_simple(one.server) or set())
+    }
+    Shadows(foreseen, lambda name: write(_answers(name))).watch()
     threading.setprofile(note)
     sys.setprofile(note)

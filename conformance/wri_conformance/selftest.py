@@ -72,35 +72,40 @@ class _Worker:
         findings: list[Finding] = []
         reached: dict[str, frozenset[str]] = {}
         retried = 0
-        stage = self._stage(task.fault, SCALES[0])
+        stages = {scale: self._stage(task.fault, scale) for scale in SCALES}
         for name in task.scenarios:
             scenario = self.scenarios[name]
-            if task.record:
-                found = self._record(task, stage, scenario, reached)
-            else:
-                found = trial.judge(task.fault, stage.play(scenario).results)
-            for scale in SCALES[1:] if task.patient else ():
+            if task.record and scenario.server == "shared":
+                scenario = evolve(scenario, server="own")
+            for scale in SCALES if task.patient else SCALES[:1]:
+                self.workshop.scale = scale
+                found, places = self._play(task, stages[scale], scenario)
                 if all(one.outcome in EXPECTED for one in found):
+                    reached[name] = places
                     break
                 retried += 1
-                patient = self._stage(task.fault, scale)
-                found = trial.judge(task.fault, patient.play(scenario).results)
-                patient.clear()
             findings += found
-        stage.clear()
+            for scale in SCALES[1:]:
+                stages[scale].clear()
+        stages[SCALES[0]].clear()
         seconds = round(time.monotonic() - began, 3)
-        return Trial(task.fault.name, tuple(findings), retried, seconds, reached)
+        return Trial(
+            task.fault.name, tuple(findings), retried, seconds, reached if task.record else {}
+        )
 
-    def _record(
-        self, task: _Task, stage: Stage, scenario: Scenario, reached: dict[str, frozenset[str]]
-    ) -> list[Finding]:
-        own = evolve(scenario, server="own") if scenario.server == "shared" else scenario
+    def _play(
+        self, task: _Task, stage: Stage, scenario: Scenario
+    ) -> tuple[list[Finding], frozenset[str]]:
+        """Return what came of the checks, and the places that the server ran if they are wanted."""
+        if not task.record:
+            return trial.judge(task.fault, stage.play(scenario).results), frozenset()
         with tempfile.NamedTemporaryFile(dir=self.workshop.directory) as log:
             self.nursery.record = Path(log.name)
-            findings = trial.judge(task.fault, stage.play(own).results)
+            found = trial.judge(task.fault, stage.play(scenario).results)
             self.nursery.record = None
-            reached[scenario.id] = frozenset(log.read().decode().splitlines())
-        return findings
+            places = log.read().decode().splitlines()
+        heard = [trial.PUBLICATIONS] if trial.hears(scenario) else []
+        return found, frozenset([*places, *heard])
 
     def _stage(self, fault: Fault, scale: float) -> Stage:
         self.workshop.scale = scale

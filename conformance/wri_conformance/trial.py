@@ -17,6 +17,9 @@ from wri_conformance.manifest import KnownFailure
 from wri_conformance.scenario import Check, Scenario, directory
 from wri_conformance.verdict import Result, Verdict
 
+PUBLICATIONS = "publications"
+"""In the place of code: what only those notice who connect to the publisher."""
+
 _PERHAPS = "? "
 
 
@@ -107,6 +110,15 @@ def checks(scenario: Scenario) -> list[str]:
 
 def _name(scenario: Scenario, check: Check) -> str:
     return f"{base(scenario)}::{check.step}::{check.requirement}"
+
+
+def hears(scenario: Scenario) -> bool:
+    """Return whether anybody connects to the publisher of a server."""
+    spoken_to = (step.spec.get(step.action) for step in scenario.steps)
+    return any(
+        isinstance(one, Mapping) and (one.get("socket") == "SUB" or one.get("to") == "publish")
+        for one in spoken_to
+    )
 
 
 def declared(scenario: Scenario, patterns: Sequence[str]) -> set[str]:
