@@ -21,6 +21,9 @@ SEAMS = {
     "WorkflowDataStore": "store",
 }
 
+BEGINS = {"client": ["connect"], "subscriber": ["subscribe"], "store": ["follow"]}
+"""By seam, the commands with which it begins (`conformance/ADAPTERS.md`)."""
+
 
 def adapter(peer: type) -> Adapter:
     """Return an adapter of a client, subscriber or data store, or an adapter as it is."""
@@ -39,6 +42,11 @@ def roles(fault: AdapterFault) -> list[str]:
     if issubclass(fault.peer, Adapter):
         return sorted({pattern.split("/")[0] for pattern in fault.breaks})
     return ["client" if _seam(fault.peer) == "client" else "subscriber"]
+
+
+def begins(fault: AdapterFault) -> list[str] | None:
+    """Return the commands that make use of what a mutant replaces; None for all."""
+    return None if issubclass(fault.peer, Adapter) else BEGINS[_seam(fault.peer)]
 
 
 def load() -> dict[str, AdapterFault]:

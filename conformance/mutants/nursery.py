@@ -92,7 +92,7 @@ def _faults() -> list[dict[str, Any]]:
             "also": also.get(one.name, []),
             "roles": adapt.roles(one) if isinstance(one, AdapterFault) else serve.ROLES,
             "control": "" if isinstance(one, AdapterFault) else serve.control(one),
-            "replaces": None if isinstance(one, AdapterFault) else reach.replaced(one),
+            "replaces": adapt.begins(one) if isinstance(one, AdapterFault) else reach.replaced(one),
         }
         for one in every
     ]

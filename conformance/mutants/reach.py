@@ -50,6 +50,11 @@ def replaced(fault: Fault) -> list[str] | None:
         return None
 
 
+def foreseen(fault: Fault) -> bool:
+    """Tell whether a shadow can tell what a mutant would have answered."""
+    return bool(ANSWERING & (_simple(fault.server) or set()))
+
+
 def _simple(server: type[Mutant]) -> frozenset[str] | None:
     """Return the methods that a mutant replaces if they answer and publish, and nothing else."""
     if control(server) is not Mutant or not server.foreseeable:
@@ -147,11 +152,7 @@ def record(path: str) -> None:
             seen.add(frame.f_code)
             write(place(frame.f_code))
 
-    foreseen = {
-        one.name: one.server
-        for one in FAULTS.values()
-        if ANSWERING & (_simple(one.server) or set())
-    }
-    Shadows(foreseen, lambda name: write(_answers(name))).watch()
+    shadowed = {one.name: one.server for one in FAULTS.values() if foreseen(one)}
+    Shadows(shadowed, lambda name: write(_answers(name))).watch()
     threading.setprofile(note)
     sys.setprofile(note)

@@ -6,10 +6,9 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 from attrs import define, evolve, field, frozen
 
@@ -46,7 +45,7 @@ class Trial:
     """By scenario, the places of what a server without a fault ran, if that was recorded."""
 
 
-@frozen
+@frozen(eq=False)
 class _Task:
     fault: Fault
     scenarios: tuple[str, ...]
@@ -165,26 +164,38 @@ class SelfTest:
             WorkerError: the suite failed, or processes of it died again and again.
         """
         reached: dict[str, dict[str, frozenset[str]]] = {}
-        for stage in (self._first, self._second):
-            waiting = list(stage(reached))
-            total, lives = len(waiting), _LIVES
-            while waiting:
-                try:
-                    for task, one in self._all(waiting):
-                        waiting.remove(task)
-                        reached.setdefault(one.fault, {}).update(one.reached)
-                        tell(one, total - len(waiting), total)
-                        yield one
-                except BrokenProcessPool:
-                    lives -= 1
-                    if not lives:
-                        raise WorkerError("a process of the suite died, again and again") from None
+        controls = list(self._controls())
+        recording = set(controls)
+        waiting = [*controls, *self._owed()]
+        if not controls and not self.owed_only:
+            waiting += self._others(reached)
+        total, done, lives = len(waiting), 0, _LIVES
+        while waiting:
+            try:
+                for task, one in self._all(waiting):
+                    done += 1
+                    reached.setdefault(one.fault, {}).update(one.reached)
+                    if task in recording:
+                        recording.remove(task)
+                        # What else a mutant can show is known when all has been recorded.
+                        others = [] if recording else list(self._others(reached))
+                        waiting += others
+                        total += len(others)
+                    tell(one, done, total)
+                    yield one
+            except BrokenProcessPool:
+                lives -= 1
+                if not lives:
+                    raise WorkerError("a process of the suite died, again and again") from None
 
-    def _all(self, tasks: Sequence[_Task]) -> Iterator[tuple[_Task, Trial]]:
-        """Carry out tasks, each in one of as many processes as there are workers."""
+    def _all(self, waiting: list[_Task]) -> Iterator[tuple[_Task, Trial]]:
+        """Carry out tasks, each in one of as many processes as there are workers.
+
+        What is done is taken out of `waiting`, to which more may be added meanwhile.
+        """
         reference = manifest.load(manifest.find("reference"), self.specification)
         pool = ProcessPoolExecutor(
-            min(self.workers, len(tasks)),
+            self.workers,
             mp_context=multiprocessing.get_context("fork"),  # scenarios are loaded only once
             initializer=_begin,
             initargs=(
@@ -194,17 +205,25 @@ class SelfTest:
                 self.nursery,
             ),
         )
+        futures: dict[Future[Trial], _Task] = {}
+        known: set[_Task] = set()
         try:
-            futures = {pool.submit(_carry_out, task): task for task in tasks}
-            for future in as_completed(futures):
-                task = futures[future]
-                try:
-                    yield task, future.result()
-                except BrokenProcessPool:
-                    raise
-                except Exception as error:
-                    played = ", ".join(task.scenarios)
-                    raise WorkerError(f"{task.fault.name} with {played}: {error!r}") from error
+            while waiting:
+                for task in waiting:
+                    if task not in known:
+                        known.add(task)
+                        futures[pool.submit(_carry_out, task)] = task
+                for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                    task = futures.pop(future)
+                    try:
+                        trial = future.result()
+                    except BrokenProcessPool:
+                        raise
+                    except Exception as error:
+                        played = ", ".join(task.scenarios)
+                        raise WorkerError(f"{task.fault.name} with {played}: {error!r}") from error
+                    waiting.remove(task)
+                    yield task, trial
         except BaseException:
             # Those that are left clean up after them.
             for process in multiprocessing.active_children():
@@ -213,7 +232,7 @@ class SelfTest:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _first(self, _: Mapping[str, Any]) -> Iterator[_Task]:
+    def _controls(self) -> Iterator[_Task]:
         """Yield all that concerns the peers without a fault."""
         for fault in self.faults:
             if not fault.breaks and not self.owed_only:
@@ -222,11 +241,14 @@ class SelfTest:
                 every = list(trial.others(fault, self.scenarios, {}))
                 yield from _tasks(fault, every, record=bool(fault.control))
 
-    def _second(self, reached: Mapping[str, Mapping[str, frozenset[str]]]) -> Iterator[_Task]:
-        """Yield what mutants are owed, which takes longest, and then what else they can show."""
+    def _owed(self) -> Iterator[_Task]:
+        """Yield what mutants are made for, which takes longest."""
         for fault in self.faults:
             yield from _tasks(fault, list(trial.owed(fault, self.scenarios)))
-        for fault in self.faults if not self.owed_only else ():
+
+    def _others(self, reached: Mapping[str, Mapping[str, frozenset[str]]]) -> Iterator[_Task]:
+        """Yield what else mutants can show."""
+        for fault in self.faults:
             if fault.breaks:
                 known = reached.get(fault.control, {})
                 others = list(trial.others(fault, self.scenarios, known))

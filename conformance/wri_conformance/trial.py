@@ -29,8 +29,9 @@ class Fault:
 
     It `also` breaks what looks at the same thing; there, `*` alone is nearly everything, and a
     pattern behind `? ` is of what it breaks or not, as time has it. A server
-    has the name of the one without a fault that it derives from, and the places of what it
-    replaces of that one; None if that cannot be told.
+    has the name of the one without a fault that it derives from. `replaces` has the places of what
+    it replaces of that one, for the adapter of a client or subscriber the commands that make use of
+    what is wrong; None if that cannot be told.
     """
 
     name: str
@@ -121,6 +122,21 @@ def hears(scenario: Scenario) -> bool:
     )
 
 
+def asks(scenario: Scenario) -> frozenset[str] | None:
+    """Return the commands that a scenario gives to an adapter; None if it needs none."""
+    if scenario.role not in {"client", "subscriber"}:
+        return None
+    found: set[str] = set()
+    waiting: list[Any] = [step.spec for step in scenario.steps]
+    for one in waiting:
+        if isinstance(one, Mapping):
+            found |= {one["do"]} if isinstance(one.get("do"), str) else set()
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return frozenset(found)
+
+
 def declared(scenario: Scenario, patterns: Sequence[str]) -> set[str]:
     """Return which checks of a scenario the patterns name, without the case of its matrix."""
     prefix = base(scenario)
@@ -149,12 +165,14 @@ COSTLY = (
     "publisher/deltas/load",
     "publisher/deltas/run",
     "publisher/deltas/slow",
+    "server/control/schema",
+    "server/graphql/schema",
     "server/limits/huge-request",
     "server/limits/never-reads",
     "server/stopped/stop-under-load",
     "server/timeout/no-starvation",
 )
-"""Scenarios that keep a processor busy for a second: only tried on those that they are made for."""
+"""Scenarios that keep a processor busy for half a second: only for those that they are made for."""
 
 
 def others(
@@ -162,15 +180,15 @@ def others(
 ) -> Iterator[Scenario]:
     """Yield, of each matrix of the mutant's roles, the first case, unless it is owed that matrix.
 
-    Those are left out in which the server without the fault runs nothing of what the fault
-    replaces; `reached` has the places of what it runs by scenario.
+    Those are left out in which the peer without the fault runs nothing of what the fault
+    replaces; `reached` has the places of what a server runs by scenario.
     """
     mine = {base(one) for one in scenarios if declared(one, fault.breaks)} | set(COSTLY)
     for one in scenarios:
         if fault.gross or one.role not in fault.roles or base(one) in mine:
             continue
         mine.add(base(one))
-        runs = reached.get(one.id)
+        runs = reached.get(one.id, asks(one))
         if fault.replaces is None or runs is None or fault.replaces & runs:
             yield one
 

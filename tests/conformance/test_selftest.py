@@ -95,6 +95,25 @@ def test_a_scenario_that_cannot_reach_the_fault_is_left_out(suite: Sequence[Scen
     assert [one.id for one in trial.others(fault, suite, reached)] == [PLAIN]
 
 
+def test_an_adapter_reaches_what_it_is_asked_for(suite: Sequence[Scenario]) -> None:
+    assert {trial.asks(one) for one in suite if one.role == "server"} == {None}
+    client = [one for one in suite if one.role == "client"]
+    assert client
+    assert all({"connect", "request"} <= (trial.asks(one) or set()) for one in client)
+    for replaces, tried in ((("connect",), True), (("follow",), False), ((), False)):
+        fault = Fault("x", "", (), roles=frozenset({"client"}), replaces=frozenset(replaces))
+        assert bool(list(trial.others(fault, suite, {}))) is tried
+
+
+def test_publications_are_heard_by_those_who_connect_to_the_publisher(
+    suite: Sequence[Scenario],
+) -> None:
+    heard = {trial.base(one): trial.hears(one) for one in suite}
+    assert heard["publisher/shutdown"]
+    assert not heard[PLAIN]
+    assert not heard[MATRIX]
+
+
 def test_a_fault_that_may_be_anywhere_is_tried_on_everything(suite: Sequence[Scenario]) -> None:
     unknown = Fault("x", "", (), roles=SERVER)
     everything = list(trial.others(unknown, suite, {}))
