@@ -1,0 +1,236 @@
+"""What a person sees of a matrix: the table in the terminal, and the files that repeat it."""
+
+import shutil
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from wri_conformance.interop import page, ranges, reading, summary
+from wri_conformance.interop.reading import Implementation, Matrix
+from wri_conformance.interop.verdicts import MISSING, QUIET, SYMBOLS, WORDS, Verdict, paint, worst
+
+_GAP: Final = 2  # columns between two small tables
+_WIDEST: Final = 11  # columns of a cell of the large one
+_NARROWEST: Final = 4
+_LONGEST: Final = 9  # characters of a name beside a row
+
+
+def lines(document: Mapping[str, Any], *, width: int = 100, colour: bool = False) -> list[str]:
+    """Return the tables and the list of what does not work, for a terminal of `width` columns."""
+    matrix = reading.matrix(document)
+    if not matrix.cells:
+        return ["nothing was tried"]
+    found = [
+        *_heading(matrix, width, colour=colour),
+        "",
+        *_total(matrix, width, colour=colour),
+        *_groups(matrix, width, colour=colour),
+        *does_not_work(ranges.statements(matrix), width, colour=colour),
+        "",
+        *_last(matrix, width, colour=colour),
+    ]
+    return [line.rstrip() for line in found]
+
+
+def width() -> int:
+    """Return how many columns the terminal has; 100 if there is none."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def write(document: Mapping[str, Any], directory: Path) -> None:
+    """Write the views `interop.html` and `summary.md` of a valid document."""
+    texts = {"interop.html": page.render(document), "summary.md": summary.render(document)}
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8", errors="replace")
+
+
+def _listed(parts: Iterable[tuple[str, Verdict | str]], width: int, *, colour: bool) -> list[str]:
+    """Return painted parts, as many on a line as fit."""
+    rows: list[list[str]] = [[]]
+    used = 0
+    for text, style in parts:
+        if used and used + len(text) > width:
+            rows.append([])
+            used = 0
+        rows[-1].append(paint(text, style, colour=colour))
+        used += len(text) + 2
+    return ["  ".join(row) for row in rows]
+
+
+def _heading(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
+    def listed(ones: Iterable[Implementation]) -> str:
+        return ", ".join(
+            one.name if one.version == one.name else f"{one.name} ({one.version})" for one in ones
+        )
+
+    bold = paint("clients in rows, servers in columns", "1", colour=colour)
+    text = [f"{bold}; {len(matrix.operations)} operations"]
+    clients, servers = matrix.of("client"), matrix.of("server")
+    if clients == servers:
+        text += textwrap.wrap(f"both: {listed(clients)}", width)
+    else:
+        text += textwrap.wrap(f"clients: {listed(clients)}", width)
+        text += textwrap.wrap(f"servers: {listed(servers)}", width)
+    known: list[tuple[str, Verdict | str]] = [
+        (f"{SYMBOLS[one]} {WORDS[one]}", one) for one in reversed(Verdict)
+    ]
+    return [*text, *_listed([*known, (f"{MISSING} not tried", "33")], width, colour=colour)]
+
+
+def _counts(matrix: Matrix, client: str, server: str, operations: Iterable[str]) -> Counter[str]:
+    """Return how many operations came to which verdict, or were not tried."""
+    cells = (matrix.cells.get((client, server, operation)) for operation in operations)
+    return Counter(MISSING if cell is None else cell.verdict for cell in cells)
+
+
+def _parts(counts: Counter[str]) -> list[tuple[str, Verdict]]:
+    """Return symbols with numbers of what is not as it should be, the worst first."""
+    found = [(f"{SYMBOLS[v]}{counts[v]}", v) for v in Verdict if v not in QUIET and counts[v]]
+    if counts[MISSING]:
+        found.append((f"{MISSING}{counts[MISSING]}", Verdict.INCONCLUSIVE))
+    return found
+
+
+def _total(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
+    clients, servers = matrix.of("client"), matrix.of("server")
+    short = {name: text[:_LONGEST] for name, text in ranges.labels(matrix.implementations).items()}
+    beside = max(len(short[one.name]) for one in clients) + 1
+    column = min(_WIDEST, max(_NARROWEST, (width - beside) // max(1, len(servers))))
+    head = "".join(f"{short[one.name][: column - 1]:<{column}}" for one in servers)
+    text = [paint(" " * beside + head, "1", colour=colour)]
+    every = [operation.id for operation in matrix.operations]
+    for client in clients:
+        row = f"{short[client.name]:<{beside}}"
+        for server in servers:
+            counts = _counts(matrix, client.name, server.name, every)
+            row += _cell(counts, column, colour=colour)
+        text.append(row)
+    return text
+
+
+def _cell(counts: Counter[str], column: int, *, colour: bool) -> str:
+    parts = _parts(counts)
+    if set(counts) == {MISSING}:
+        parts = [(MISSING, Verdict.INCONCLUSIVE)]
+    elif not parts:
+        verdict = Verdict.OK if counts[Verdict.OK] else Verdict.NOT_APPLICABLE
+        parts = [(SYMBOLS[verdict], verdict)]
+    text, used = "", 0
+    for number, (part, verdict) in enumerate(parts):
+        space = 1 if number else 0
+        room = column - 1 - (2 if number < len(parts) - 1 else 0)
+        if number and used + space + len(part) > room:
+            text += "…"
+            used += 1
+            break
+        text += " " * space + paint(part, verdict, colour=colour)
+        used += space + len(part)
+    return text + " " * max(1, column - used)
+
+
+def _groups(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
+    """Return a small table for each group in which something is wrong, several side by side."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for operation in matrix.operations:
+        groups[operation.group].append(operation.id)
+    tables, fine = [], []
+    pairs = matrix.pairs
+    for name, operations in groups.items():
+        among = set(operations)
+        wrong = any(
+            cell.verdict not in QUIET for cell in matrix.cells.values() if cell.operation in among
+        )
+        complete = all((*pair, one) in matrix.cells for pair in pairs for one in operations)
+        if wrong or not complete:
+            tables.append(_small(matrix, name, operations, colour=colour))
+        else:
+            fine.append(f"{name} ({len(operations)})")
+    wide = max((width_ for width_, _ in tables), default=0)
+    beside = max(1, (width + _GAP) // (wide + _GAP))
+    text: list[str] = []
+    for start in range(0, len(tables), beside):
+        row = tables[start : start + beside]
+        text.append("")
+        text += [(" " * _GAP).join(parts) for parts in zip(*(rows for _, rows in row), strict=True)]
+    if fine:
+        ok = paint(SYMBOLS[Verdict.OK], Verdict.OK, colour=colour)
+        told = textwrap.wrap(f"nothing wrong: {', '.join(fine)}", width - 2)
+        text += ["", f"{ok} {told[0]}", *(f"  {line}" for line in told[1:])]
+    return text
+
+
+def _small(
+    matrix: Matrix, name: str, operations: Sequence[str], *, colour: bool
+) -> tuple[int, list[str]]:
+    clients, servers = matrix.of("client"), matrix.of("server")
+    beside = max(len(text) for text in _tiny(clients).values()) + 1
+    above = _tiny(servers, heads=True)
+    column = max(len(text) for text in above.values()) + 1
+    wide = beside + column * len(servers)
+    number = f"{len(operations)} operation{'s' * (len(operations) > 1)}"
+    title = f"{name}, {number}"[:wide]
+    text = [paint(title, "1", colour=colour) + " " * (wide - len(title))]
+    text.append(" " * beside + "".join(f"{above[one.name]:<{column}}" for one in servers))
+    for client in clients:
+        row = f"{_tiny(clients)[client.name]:<{beside}}"
+        for server in servers:
+            counts = _counts(matrix, client.name, server.name, operations)
+            tried = [verdict for verdict in Verdict if counts[verdict]]
+            verdict = worst(tried)
+            symbol = SYMBOLS[verdict]
+            if counts[MISSING] and verdict in QUIET:
+                verdict, symbol = Verdict.INCONCLUSIVE, MISSING
+            row += paint(symbol, verdict, colour=colour) + " " * (column - 1)
+        text.append(row)
+    return wide, text
+
+
+def _tiny(ones: Sequence[Implementation], *, heads: bool = False) -> dict[str, str]:
+    """Return the labels of rows or columns of a small table: `.5` above a column for 8.5."""
+    short = ranges.labels(ones)
+    majors = {text.partition(".")[0] for one in ones if one.release for text in [short[one.name]]}
+    tiny = {}
+    for one in ones:
+        text = short[one.name]
+        if one.release is None or text == one.name:
+            text = text[: 2 if heads else 3]
+        elif heads and len(majors) == 1:
+            text = text[text.index(".") :]
+        tiny[one.name] = text
+    if len(set(tiny.values())) < len(tiny):
+        return {one.name: short[one.name][:_LONGEST] for one in ones}
+    return tiny
+
+
+def does_not_work(
+    found: Sequence[ranges.Statement], width: int, *, colour: bool, most: int = 60
+) -> list[str]:
+    """Return a line or two for each statement, under a heading."""
+    if not found:
+        return []
+    text = ["", paint("what does not work", "1", colour=colour)]
+    for one in found[:most]:
+        told = textwrap.wrap(str(one), width - 4) or [""]
+        symbol = paint(SYMBOLS[one.verdict], one.verdict, colour=colour)
+        text.append(f"{symbol} {told[0]}")
+        text += [f"    {line}" for line in told[1:]]
+        why = textwrap.shorten(one.reason, width - 6, placeholder=" …")
+        text.append(paint(f"    {why}", "2", colour=colour))
+    if len(found) > most:
+        text.append(f"  … and {len(found) - most} more, see the page")
+    return text
+
+
+def _last(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
+    counts = Counter(cell.verdict for cell in matrix.cells.values())
+    parts: list[tuple[str, Verdict | str]] = [
+        (f"{len(matrix.pairs)} pairs, {len(matrix.cells)} cells:", "1")
+    ]
+    parts += [
+        (f"{SYMBOLS[one]} {counts[one]} {WORDS[one]}", one)
+        for one in reversed(Verdict)
+        if counts[one]
+    ]
+    return _listed(parts, width, colour=colour)
