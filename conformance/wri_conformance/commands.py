@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wri_conformance import fetching, manifest, releases, scenario, selftesting
 from wri_conformance.mistakes import Mistake
+from wri_conformance.policy import promises
 from wri_conformance.specification import Requirement, Specification, SpecificationError
 from wri_conformance.specification import load as load_specification
 from wri_conformance.verdict import Exit
@@ -257,6 +258,52 @@ def fetch(argv: list[str]) -> int:
         help=f"a version such as 8.5.4, a checkout, or all ({', '.join(releases.KNOWN)})",
     )
     return fetching.run(parser.parse_args(argv).name)
+
+
+@_told("wri policy")
+def policy(argv: list[str]) -> int:
+    """Judge whether clients and schedulers of different versions work together as promised."""
+    parser = _Parser(
+        prog="wri policy",
+        description="Judge the matrix that `wri interop` has made by what POLICY promises "
+        "(conformance/POLICY.md). What is promised and was not tried, or is inconclusive, is not "
+        "kept; nor is an exception of the policy kept that excuses nothing.",
+        epilog="exit status: 0 the promise is kept, 1 it is broken, 4 bad usage, policy or matrix, "
+        "5 nothing was judged",
+    )
+    parser.add_argument(
+        "policy",
+        nargs="?",
+        default=promises.DEFAULT,
+        help="a YAML file, or the name of one that comes with wri (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--matrix",
+        metavar="FILE",
+        action="append",
+        help="what wri interop has written (default: wri-results/interop/interop.json); if "
+        "repeated, they are judged as one, and of a cell in several the worst verdict counts",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="judge only pairs with this implementation, or with a release, checkout or manifest; "
+        "may be repeated",
+    )
+    parser.add_argument(
+        "--markdown", metavar="FILE", help="write the judgement for a job page, too"
+    )
+    options = parser.parse_args(argv)
+    from wri_conformance.policy import command  # noqa: PLC0415
+
+    return command.run(
+        options.policy,
+        options.matrix or ["wri-results/interop/interop.json"],
+        options.only,
+        options.markdown,
+    )
 
 
 @_told("wri selftest")

@@ -20,7 +20,8 @@ PLACEHOLDERS = ("workflow", "run_dir", "home", "fixture", "python", "manifest_di
 
 
 @functools.cache
-def _pattern(pattern: str) -> re.Pattern[str]:
+def wildcard(pattern: str) -> re.Pattern[str]:
+    """Return what a pattern matches, in which only `*` is special: it stands for any text."""
     return re.compile(".*".join(map(re.escape, pattern.split("*"))))
 
 
@@ -36,7 +37,7 @@ class KnownFailure:
 
     def covers(self, check_id: str) -> bool:
         """Tell whether a check id matches one of the patterns; only `*` is special."""
-        return any(_pattern(pattern).fullmatch(check_id) for pattern in self.match)
+        return any(wildcard(pattern).fullmatch(check_id) for pattern in self.match)
 
 
 @frozen
