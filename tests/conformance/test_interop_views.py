@@ -5,6 +5,9 @@ import copy
 import gzip
 import json
 import re
+import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +105,7 @@ def test_other_programs_are_named_and_in_no_range() -> None:
         return "failed" if wrong and identity == "api/list/endpoints" else "ok"
 
     assert sentences(rule, names=names) == [
-        "api list: clients ≥ 8.6, reference → server 8.0: failed"
+        "endpoint list: clients ≥ 8.6, reference → server 8.0: failed"
     ]
 
 
@@ -120,6 +123,45 @@ def test_verdicts_and_operations_are_told_apart_and_the_worst_comes_first() -> N
         f"cylc hold (family): {where}: failed",
         f"cylc hold (task): {where}: refused",
     ]
+
+
+LIKE_THE_REAL_ONES = {
+    "api/api": "the endpoint api",
+    "api/pb_data_elements/tasks": "the elements of the type tasks",
+    "graphql/job": "the query job",
+    "graphql/jobs": "the query jobs",
+    "cli/dump": "cylc dump WORKFLOW",
+    "cli/dump/raw": "cylc dump --raw WORKFLOW",
+    "cli/set/out": "cylc set --out=x WORKFLOW//1/a",
+    "graphql/mutation/set": "the mutation set",
+    "graphql/mutation/set/out": "the mutation set",
+    "stream/subscription": "a subscription",
+}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ("cli/dump", "cylc dump (plain)"),
+        ("cli/dump cli/dump/raw", "cylc dump"),
+        ("cli/dump/raw cli/set/out", "cylc dump (raw), set"),
+        ("cli/dump cli/dump/raw cli/set/out", "all of cylc"),
+        ("graphql/job graphql/jobs", "all queries"),
+        ("graphql/jobs", "query jobs"),
+        ("graphql/mutation/set", "mutation set (plain)"),
+        ("graphql/mutation/set graphql/mutation/set/out", "mutation set"),
+        ("api/api api/pb_data_elements/tasks stream/subscription", "all endpoints, stream sub"),
+    ],
+)
+def test_operations_have_names_for_people(chosen: str, words: str) -> None:
+    def group(identity: str) -> str:
+        return identity.replace("/mutation", "").split("/")[1]
+
+    every = [
+        reading.Operation(identity, group(identity), identity.split("/")[0], title)
+        for identity, title in LIKE_THE_REAL_ONES.items()
+    ]
+    assert ranges.called(chosen.split(), every).startswith(words)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +235,15 @@ def test_the_totals_are_those_of_the_cells() -> None:
     assert lines[-1] == (
         "64 pairs, 384 cells:  · 48 not applicable  ✓ 306 ok  ∅ 30 silently ignored"
     )
+
+
+def test_who_was_not_tried_in_a_role_has_no_row() -> None:
+    document = matrices.document(lambda c, s, _: "ok" if c == "8.7.0" and s > "8.4" else None)
+    lines = views.lines(document)
+    assert "clients: 8.7.0" in lines
+    assert "servers: 8.4.4, 8.5.4, 8.6.5, 8.7.0" in lines
+    rows = [line for line in summary.render(document).splitlines() if line.startswith("| **")]
+    assert rows == ["| **8.7** | ✓ | ✓ | ✓ | ✓ |"]
 
 
 def test_colours_are_a_matter_of_the_terminal() -> None:
@@ -364,3 +415,80 @@ def test_of_several_matrices_the_worst_verdict_of_a_cell_counts() -> None:
     other = matrices.document(names=[matrices.implementation("8.7.0", version="8.7.1")])
     with pytest.raises(Mistake, match=r"8\.7\.1"):
         reading.merged([good, reading.matrix(other)])
+
+
+def test_where_the_page_would_be_too_large_only_what_is_well_is_shortened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    document = matrices.document(failing(("8.0.4", "8.0.4")), ["8.0.4", "8.1.4"])
+    event = document["cells"][0]["trace"][0]
+    for cell in document["cells"]:
+        cell["trace"] = [{**event, "t": n, "frames": [f"{n:03}" * 100]} for n in range(30)]
+    number = list(matrices.OPERATIONS).index("cli/hold/task")
+    whole = unpacked(page.render(document), number)
+    assert {len(cell[-1]) for cell in whole["cells"].values()} == {30}
+    monkeypatch.setattr(page, "_LARGEST", 1000)
+    short = unpacked(page.render(document), number)
+    assert short["cells"]["8.0.4\n8.0.4"][-1][-1][3:] != []
+    assert len(short["cells"]["8.0.4\n8.0.4"][-1]) == 30
+    assert "007" * 100 in short["texts"]
+    trace = short["cells"]["8.1.4\n8.0.4"][-1]
+    assert [entry[0] for entry in trace] == [0, 1, 2, 3, 4, 26, 27, 28, 29]
+    assert "22 events are left out" in short["texts"][trace[4][3]]
+
+
+# -- the page in a browser
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Callable[[Any, str], str]:
+    """Return what a browser makes of a page at an address in it: the document, as HTML."""
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("there is no chromium")
+
+    def draw(document: Any, address: str) -> str:
+        path = tmp_path / "interop.html"
+        path.write_text(page.render(document), encoding="utf-8")
+        command = [
+            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            *(f"--user-data-dir={tmp_path}/profile", "--virtual-time-budget=10000", "--dump-dom"),
+            f"file://{path}{address}",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        body, _, script = done.stdout.partition('<script type="application/json" id="data">')
+        assert script
+        return body
+
+    return draw
+
+
+def test_a_browser_draws_the_matrix(drawn: Callable[[Any, str], str]) -> None:
+    text = drawn(matrices.document(matrices.cylc, [*matrices.RELEASES, "reference"]), "")
+    assert text.count('data-at="') == 81
+    assert 'aria-label="client 8.5.4, server 8.2.7: 2 silently ignored, 4 ok"' in text
+    assert "81 pairs, 486 cells, 36 of them not ok" in text
+    assert "clients ≥ 8.3, reference → servers ≤ 8.2: silently ignored" in text
+    assert "wire trace" not in text
+
+
+def test_an_address_opens_a_cell_down_to_the_trace(drawn: Callable[[Any, str], str]) -> None:
+    document = matrices.document(matrices.cylc)
+    for cell in document["cells"]:
+        frame = f"{cell['client']} to {cell['server']} by {cell['operation']} <b>"
+        cell["trace"][0]["frames"] = [frame]
+    text = drawn(document, "#8.5.4/8.2.7/cli/set/output")
+    assert "8.5.4 to 8.2.7 by cli/set/output &lt;b&gt;" in text
+    assert text.count("wire trace (") == 1, "nothing else is unpacked"
+    assert "success, exit status 0" in text
+
+
+def test_an_address_filters(drawn: Callable[[Any, str], str]) -> None:
+    document = matrices.document(matrices.cylc)
+    text = drawn(document, "#?client=8.5.4&among=g:set&verdict=silently-ignored")
+    assert text.count('data-at="') == 8
+    assert "3 pairs, 6 cells, 6 of them not ok" in text
+    assert 'aria-label="client 8.5.4, server 8.3.6: nothing"' in text
+    text = drawn(document, "#?text=nothing+changed")
+    assert "15 pairs, 30 cells, 30 of them not ok" in text

@@ -10,12 +10,16 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 
 from wri_conformance.interop import ranges, reading
 from wri_conformance.interop.verdicts import MISSING, QUIET, SYMBOLS, WORDS, Verdict
+
+_LARGEST: Final = 8_000_000  # characters of everything packed
+_FRAME: Final = 120  # of a frame, where the page would be too large
+_EVENTS: Final = 4  # at the beginning and at the end of a trace, there
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -81,15 +85,36 @@ def render(document: Mapping[str, Any]) -> str:
         ],
         "texts": list(texts.numbers),
     }
+    parts = [_packed(behind[identity]) for identity in places]
+    if sum(map(len, parts)) > _LARGEST:
+        parts = [_packed(list(map(_brief, behind[identity]))) for identity in places]
     packed = "\n".join(
-        f'<script type="text/plain" id="packed{number}">{_packed(behind[identity])}</script>'
-        for identity, number in places.items()
+        f'<script type="text/plain" id="packed{number}">{part}</script>'
+        for number, part in enumerate(parts)
     )
     # What a peer sent must not end the script element, nor begin a comment in it.
     safe = json.dumps(shown, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     before, _, after = _TEMPLATE.read_text(encoding="utf-8").partition("__DATA__")
     middle, _, end = after.partition("__PACKED__")
     return f"{before}{safe}{middle}{packed}{end}"
+
+
+def _brief(cell: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a cell with a shorter trace if nothing is wrong with it; the others are proof."""
+    if Verdict(cell["verdict"]) not in QUIET:
+        return cell
+    trace = [
+        {**event, "frames": [_cut(frame) for frame in event["frames"]]} for event in cell["trace"]
+    ]
+    if (more := len(trace) - 2 * _EVENTS) > 0:
+        note = f"… {more} events are left out here; interop.json has them"
+        gap = {**trace[_EVENTS], "direction": "·", "frames": [note]}
+        trace = [*trace[:_EVENTS], gap, *trace[-_EVENTS:]]
+    return {**cell, "trace": trace}
+
+
+def _cut(frame: str) -> str:
+    return frame if len(frame) <= _FRAME else f"{frame[:_FRAME]}… ({len(frame)} characters)"
 
 
 def _packed(cells: list[Mapping[str, Any]]) -> str:

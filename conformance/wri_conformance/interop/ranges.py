@@ -7,11 +7,18 @@ from typing import Final
 from attrs import frozen
 from packaging.version import Version
 
-from wri_conformance.interop.reading import Implementation, Matrix, Operation
+from wri_conformance.interop.reading import Implementation, Matrix, Operation, Role
 from wri_conformance.interop.verdicts import QUIET, WORDS, Verdict
 
 Pairs = frozenset[tuple[str, str]]
 _NAMED: Final = 6  # operations that are named one by one
+_KINDS: Final = {"cli": "cylc", "api": "endpoint", "stream": "stream"}
+_ALL: Final = {
+    "cylc": "all of cylc",
+    "endpoint": "all endpoints",
+    "query": "all queries",
+    "mutation": "all mutations",
+}
 
 
 @frozen
@@ -36,11 +43,19 @@ def where(pairs: Pairs, matrix: Matrix, ignored: Collection[str] = ()) -> str:
     `ignored` are clients about which nothing is said, so that a range may go across them.
     """
     places = {one.name: place for place, one in enumerate(matrix.implementations)}
-    parts = []
-    for clients, servers in blocks(pairs):
-        those = _counted("client", describe(clients, matrix.of("client"), ignored))
-        these = _counted("server", describe(servers, matrix.of("server")))
-        parts.append((min(places[name] for name in clients), f"{those} → {these}"))
+
+    def told(role: Role, names: frozenset[str], ignored: Collection[str]) -> str:
+        tried = {one.name for one in matrix.tried(role)} | names
+        order = [one for one in matrix.implementations if one.name in tried]
+        return _counted(role, describe(names, order, ignored))
+
+    parts = [
+        (
+            min(places[name] for name in clients),
+            f"{told('client', clients, ignored)} → {told('server', servers, ())}",
+        )
+        for clients, servers in blocks(pairs)
+    ]
     return "; ".join(text for _, text in sorted(parts))
 
 
@@ -163,25 +178,38 @@ def statements(matrix: Matrix, skip: Collection[Verdict] = QUIET) -> list[Statem
 
 
 def called(chosen: Collection[str], every: Sequence[Operation]) -> str:
-    """Return what a person calls some operations: `cylc set`, or `cylc hold (task, family)`."""
-    parts: dict[tuple[str, str], list[Operation]] = defaultdict(list)
+    """Return what a person calls some operations: `cylc hold, set (out, pre), all queries`."""
+    kinds: dict[str, dict[str, list[Operation]]] = defaultdict(lambda: defaultdict(list))
     for operation in every:
-        parts[operation.surface, operation.group].append(operation)
+        kinds[_kind(operation)][operation.group].append(operation)
     texts = []
-    for (surface, group), members in parts.items():
-        mine = [operation for operation in members if operation.id in chosen]
-        if not mine:
+    for kind, groups in kinds.items():
+        count = sum(one.id in chosen for members in groups.values() for one in members)
+        if count > 1 and count == sum(map(len, groups.values())) and len(groups) > 1:
+            texts.append(_ALL.get(kind, f"all of {kind}"))
             continue
-        command = any(f"{one.title} ".startswith(f"cylc {group} ") for one in members)
-        text = f"cylc {group}" if surface == "cli" and command else f"{surface} {group}"
-        if len(mine) < len(members):
+        parts = []
+        for group, members in groups.items():
+            mine = [one for one in members if one.id in chosen]
+            if not mine:
+                continue
             tails = [_tail(one) for one in mine[:_NAMED]]
-            more = len(mine) - len(tails)
-            text += f" ({', '.join(tails)}{f' and {more} more' if more else ''})"
-        texts.append(text)
+            more = f" and {len(mine) - len(tails)} more" if len(mine) > len(tails) else ""
+            some = len(mine) < len(members)
+            parts.append(f"{group} ({', '.join(tails)}{more})" if some else group)
+        if parts:
+            texts.append(f"{kind} {', '.join(parts)}")
     return ", ".join(texts)
 
 
+def _kind(operation: Operation) -> str:
+    if operation.surface == "graphql":
+        return "mutation" if operation.id.split("/")[1] == "mutation" else "query"
+    return _KINDS.get(operation.surface, operation.surface)
+
+
 def _tail(operation: Operation) -> str:
+    """Return what tells an operation from others of its group; `plain` without anything more."""
     parts = operation.id.split("/")
-    return "/".join(parts[2:]) or parts[-1]
+    group = parts.index(operation.group) if operation.group in parts else 0
+    return "/".join(parts[group + 1 :]) or "plain"

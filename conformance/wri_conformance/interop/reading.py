@@ -69,8 +69,14 @@ class Matrix:
     cells: Mapping[tuple[str, str, str], Cell]
 
     def of(self, role: Role) -> tuple[Implementation, ...]:
-        """Return the implementations that were tried in a role."""
+        """Return the implementations that have a role."""
         return tuple(one for one in self.implementations if role in one.roles)
+
+    def tried(self, role: Role) -> tuple[Implementation, ...]:
+        """Return the implementations that were tried in a role with at least one operation."""
+        place = 0 if role == "client" else 1
+        names = {key[place] for key in self.cells}
+        return tuple(one for one in self.implementations if one.name in names)
 
     @property
     def pairs(self) -> frozenset[tuple[str, str]]:

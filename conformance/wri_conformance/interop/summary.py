@@ -56,12 +56,12 @@ def escape(text: str) -> str:
 
 def _table(matrix: Matrix) -> list[str]:
     short = ranges.labels(matrix.implementations)
-    servers = matrix.of("server")
+    servers = matrix.tried("server")
     lines = [
         f"| client \\ server | {' | '.join(escape(short[one.name]) for one in servers)} |",
         f"|---|{':---:|' * len(servers)}",
     ]
-    for client in matrix.of("client"):
+    for client in matrix.tried("client"):
         cells = []
         for server in servers:
             counts = Counter(

@@ -67,7 +67,7 @@ def _heading(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
 
     bold = paint("clients in rows, servers in columns", "1", colour=colour)
     text = [f"{bold}; {len(matrix.operations)} operations"]
-    clients, servers = matrix.of("client"), matrix.of("server")
+    clients, servers = matrix.tried("client"), matrix.tried("server")
     if clients == servers:
         text += textwrap.wrap(f"both: {listed(clients)}", width)
     else:
@@ -94,7 +94,7 @@ def _parts(counts: Counter[str]) -> list[tuple[str, Verdict]]:
 
 
 def _total(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
-    clients, servers = matrix.of("client"), matrix.of("server")
+    clients, servers = matrix.tried("client"), matrix.tried("server")
     short = {name: text[:_LONGEST] for name, text in ranges.labels(matrix.implementations).items()}
     beside = max(len(short[one.name]) for one in clients) + 1
     column = min(_WIDEST, max(_NARROWEST, (width - beside) // max(1, len(servers))))
@@ -164,7 +164,7 @@ def _groups(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
 def _small(
     matrix: Matrix, name: str, operations: Sequence[str], *, colour: bool
 ) -> tuple[int, list[str]]:
-    clients, servers = matrix.of("client"), matrix.of("server")
+    clients, servers = matrix.tried("client"), matrix.tried("server")
     beside = max(len(text) for text in _tiny(clients).values()) + 1
     above = _tiny(servers, heads=True)
     column = max(len(text) for text in above.values()) + 1
