@@ -28,6 +28,7 @@ def test_the_commands_exist() -> None:
         "fuzz",
         "selftest",
         "fetch",
+        "policy",
         "list",
         "show",
         "explain",

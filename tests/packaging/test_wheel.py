@@ -20,6 +20,7 @@ CARRIED = (
     "conformance/scenarios",
     "conformance/fixtures",
     "conformance/mutants",
+    "conformance/policies",
 )
 
 

@@ -44,7 +44,10 @@ def lines(
     """Return the judgement for a terminal of `width` columns."""
     text = [
         paint(policy.title, "1", colour=colour),
-        paint(f"{about(policy, matrix, judgement)}", _DIM, colour=colour),
+        *(
+            paint(line, _DIM, colour=colour)
+            for line in textwrap.wrap(about(policy, matrix, judgement), width)
+        ),
     ]
 
     def section(title: str, rows: Iterable[tuple[str, str, Verdict | str, str]]) -> None:
@@ -62,7 +65,7 @@ def lines(
             text.append(f"  … and {len(every) - _MOST} more")
 
     for outcome in judgement.outcomes:
-        text.extend(["", *_promise(outcome, colour=colour)])
+        text.extend(["", *_promise(outcome, width, colour=colour)])
         for one in found(matrix, {**outcome.broken, **outcome.undecided}):
             first, *rest = textwrap.wrap(str(one), width - 6) or [""]
             text.append(f"  {paint(SYMBOLS[one.verdict], one.verdict, colour=colour)} {first}")
@@ -109,11 +112,14 @@ def about(policy: Policy, matrix: Matrix, judgement: Judgement) -> str:
     return told
 
 
-def _promise(outcome: Outcome, *, colour: bool) -> list[str]:
+def _promise(outcome: Outcome, width: int, *, colour: bool) -> list[str]:
     good = not outcome.broken and not outcome.undecided and outcome.judged
     symbol, verdict = ("✓", Verdict.OK) if good else ("✗", Verdict.FAILED)
+    first, *rest = textwrap.wrap(outcome.promise.name, width - 2) or [""]
+    told = [f"{symbol} {first}", *(f"  {line}" for line in rest)]
     return [
-        f"{paint(f'{symbol} {outcome.promise.name}', verdict, colour=colour)}: {counts(outcome)}"
+        *(paint(line, verdict, colour=colour) for line in told),
+        *(f"  {line}" for line in textwrap.wrap(counts(outcome), width - 2)),
     ]
 
 
