@@ -125,6 +125,17 @@ def test_verdicts_and_operations_are_told_apart_and_the_worst_comes_first() -> N
     ]
 
 
+def test_the_most_common_reasons_are_given_together() -> None:
+    bad = [("8.7.0", server) for server in ("8.0.4", "8.1.4", "8.2.7", "8.3.6")]
+    document = matrices.document(failing(*bad))
+    why = {"8.0.4": "seldom", "8.1.4": "often", "8.2.7": "often", "8.3.6": "also"}
+    for cell in document["cells"]:
+        if cell["verdict"] == "failed":
+            cell["reason"] = why[cell["server"]]
+    (one,) = ranges.statements(reading.matrix(document))
+    assert one.reason == "often; or: seldom …"
+
+
 LIKE_THE_REAL_ONES = {
     "api/api": "the endpoint api",
     "api/pb_data_elements/tasks": "the elements of the type tasks",

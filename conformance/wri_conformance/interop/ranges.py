@@ -12,6 +12,7 @@ from wri_conformance.interop.verdicts import QUIET, WORDS, Verdict
 
 Pairs = frozenset[tuple[str, str]]
 _NAMED: Final = 6  # operations that are named one by one
+_REASONS: Final = 2  # that are given for one sentence
 _KINDS: Final = {"cli": "cylc", "api": "endpoint", "stream": "stream"}
 _ALL: Final = {
     "cylc": "all of cylc",
@@ -23,7 +24,10 @@ _ALL: Final = {
 
 @frozen
 class Statement:
-    """One sentence on what does not work: between which clients and servers, and how."""
+    """One sentence on what does not work: between which clients and servers, and how.
+
+    `reason` is the most common one, or the two most common ones.
+    """
 
     verdict: Verdict
     what: str
@@ -160,7 +164,7 @@ def statements(matrix: Matrix, skip: Collection[Verdict] = QUIET) -> list[Statem
     result = []
     for (verdict, pairs, without), operations in together.items():
         counts = sum((reasons[verdict, operation] for operation in operations), Counter[str]())
-        why = counts.most_common(1)[0][0]
+        why = [reason for reason, _ in counts.most_common(_REASONS)]
         result.append(
             Statement(
                 verdict,
@@ -168,7 +172,7 @@ def statements(matrix: Matrix, skip: Collection[Verdict] = QUIET) -> list[Statem
                 tuple(operations),
                 where(pairs, matrix, without),
                 pairs,
-                why,
+                "; or: ".join(why) + (" …" if len(counts) > len(why) else ""),
             )
         )
     ranks = {verdict: rank for rank, verdict in enumerate(Verdict)}

@@ -37,26 +37,8 @@ MISSING: Final = "□"
 
 WORDS: Final = {verdict: verdict.replace("-", " ") for verdict in Verdict}
 
-_COLOURS: Final = {
-    Verdict.SILENTLY_DIFFERENT: "35;1",
-    Verdict.SILENTLY_IGNORED: "31;1",
-    Verdict.FAILED: "31",
-    Verdict.INCONCLUSIVE: "33",
-    Verdict.REFUSED: "36",
-    Verdict.OK: "32",
-    Verdict.NOT_APPLICABLE: "2",
-}
-
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """Return the worst of some verdicts; not applicable if there is none."""
     order = list(Verdict)
     return min(verdicts, key=order.index, default=Verdict.NOT_APPLICABLE)
-
-
-def paint(text: str, style: Verdict | str, *, colour: bool) -> str:
-    """Return a text in the colour of a verdict, or in an SGR style, for a terminal that has any."""
-    if not colour:
-        return text
-    code = _COLOURS[style] if isinstance(style, Verdict) else style
-    return f"\x1b[{code}m{text}\x1b[0m"

@@ -1,7 +1,6 @@
 """What a person sees of a matrix: the table in the terminal, and the files that repeat it."""
 
 import shutil
-import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any, Final
 
 from wri_conformance.interop import page, ranges, reading, summary
 from wri_conformance.interop.reading import Implementation, Matrix
-from wri_conformance.interop.verdicts import MISSING, QUIET, SYMBOLS, WORDS, Verdict, paint, worst
+from wri_conformance.interop.text import paint, wrapped
+from wri_conformance.interop.verdicts import MISSING, QUIET, SYMBOLS, WORDS, Verdict, worst
 
 _GAP: Final = 2  # columns between two small tables
 _WIDEST: Final = 11  # columns of a cell of the large one
@@ -69,10 +69,10 @@ def _heading(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
     text = [f"{bold}; {len(matrix.operations)} operations"]
     clients, servers = matrix.tried("client"), matrix.tried("server")
     if clients == servers:
-        text += textwrap.wrap(f"both: {listed(clients)}", width)
+        text += wrapped(f"both: {listed(clients)}", width)
     else:
-        text += textwrap.wrap(f"clients: {listed(clients)}", width)
-        text += textwrap.wrap(f"servers: {listed(servers)}", width)
+        text += wrapped(f"clients: {listed(clients)}", width)
+        text += wrapped(f"servers: {listed(servers)}", width)
     known: list[tuple[str, Verdict | str]] = [
         (f"{SYMBOLS[one]} {WORDS[one]}", one) for one in reversed(Verdict)
     ]
@@ -156,7 +156,7 @@ def _groups(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
         text += [(" " * _GAP).join(parts) for parts in zip(*(rows for _, rows in row), strict=True)]
     if fine:
         ok = paint(SYMBOLS[Verdict.OK], Verdict.OK, colour=colour)
-        told = textwrap.wrap(f"nothing wrong: {', '.join(fine)}", width - 2)
+        told = wrapped(f"nothing wrong: {', '.join(fine)}", width - 2)
         text += ["", f"{ok} {told[0]}", *(f"  {line}" for line in told[1:])]
     return text
 
@@ -212,12 +212,12 @@ def does_not_work(
         return []
     text = ["", paint("what does not work", "1", colour=colour)]
     for one in found[:most]:
-        told = textwrap.wrap(str(one), width - 4) or [""]
+        told = wrapped(str(one), width - 4)
         symbol = paint(SYMBOLS[one.verdict], one.verdict, colour=colour)
         text.append(f"{symbol} {told[0]}")
         text += [f"    {line}" for line in told[1:]]
-        why = textwrap.shorten(one.reason, width - 6, placeholder=" …")
-        text.append(paint(f"    {why}", "2", colour=colour))
+        why = wrapped(one.reason, width - 4, most=2)
+        text += [paint(f"    {line}", "2", colour=colour) for line in why]
     if len(found) > most:
         text.append(f"  … and {len(found) - most} more, see the page")
     return text

@@ -1,6 +1,5 @@
 """What a person sees of a judgement: in the terminal, and in Markdown for a job page."""
 
-import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -8,7 +7,8 @@ from attrs import evolve
 
 from wri_conformance.interop import ranges, summary
 from wri_conformance.interop.reading import Cell, Matrix
-from wri_conformance.interop.verdicts import MISSING, SILENT, SYMBOLS, Verdict, paint
+from wri_conformance.interop.text import paint, wrapped
+from wri_conformance.interop.verdicts import MISSING, SILENT, SYMBOLS, Verdict
 from wri_conformance.policy.judging import Judgement, Key, Outcome
 from wri_conformance.policy.promises import Excuse, Policy
 
@@ -46,7 +46,7 @@ def lines(
         paint(policy.title, "1", colour=colour),
         *(
             paint(line, _DIM, colour=colour)
-            for line in textwrap.wrap(about(policy, matrix, judgement), width)
+            for line in wrapped(about(policy, matrix, judgement), width)
         ),
     ]
 
@@ -56,10 +56,10 @@ def lines(
             return
         text.extend(["", paint(title, "1", colour=colour)])
         for symbol, line, style, note in every[:_MOST]:
-            first, *rest = textwrap.wrap(line, width - 4) or [""]
+            first, *rest = wrapped(line, width - 4)
             text.append(f"{paint(symbol, style, colour=colour)} {first}")
             text.extend(f"    {more}" for more in rest)
-            parts = textwrap.wrap(note, width - 6)
+            parts = wrapped(note, width - 4) if note else []
             text.extend(paint(f"    {part}", _DIM, colour=colour) for part in parts)
         if len(every) > _MOST:
             text.append(f"  … and {len(every) - _MOST} more")
@@ -67,11 +67,11 @@ def lines(
     for outcome in judgement.outcomes:
         text.extend(["", *_promise(outcome, width, colour=colour)])
         for one in found(matrix, {**outcome.broken, **outcome.undecided}):
-            first, *rest = textwrap.wrap(str(one), width - 6) or [""]
+            first, *rest = wrapped(str(one), width - 6)
             text.append(f"  {paint(SYMBOLS[one.verdict], one.verdict, colour=colour)} {first}")
             text.extend(f"      {more}" for more in rest)
-            why = textwrap.shorten(one.reason, width - 8, placeholder=" …")
-            text.append(paint(f"      {why}", _DIM, colour=colour))
+            why = wrapped(one.reason, width - 6, most=2)
+            text.extend(paint(f"      {line}", _DIM, colour=colour) for line in why)
     section(
         "no evidence",
         ((MISSING, line, _YELLOW, "") for line in evidence(matrix, judgement)),
@@ -115,11 +115,11 @@ def about(policy: Policy, matrix: Matrix, judgement: Judgement) -> str:
 def _promise(outcome: Outcome, width: int, *, colour: bool) -> list[str]:
     good = not outcome.broken and not outcome.undecided and outcome.judged
     symbol, verdict = ("✓", Verdict.OK) if good else ("✗", Verdict.FAILED)
-    first, *rest = textwrap.wrap(outcome.promise.name, width - 2) or [""]
+    first, *rest = wrapped(outcome.promise.name, width - 2)
     told = [f"{symbol} {first}", *(f"  {line}" for line in rest)]
     return [
         *(paint(line, verdict, colour=colour) for line in told),
-        *(f"  {line}" for line in textwrap.wrap(counts(outcome), width - 2)),
+        *(f"  {line}" for line in wrapped(counts(outcome), width - 2)),
     ]
 
 
