@@ -516,6 +516,15 @@ def test_a_promise_that_is_broken(judged: Callable[..., Done], wri: Wri) -> None
     assert "### Silent failures where nothing is promised" in page
 
 
+def test_ranges_are_those_of_the_whole_matrix(judged: Callable[..., Done]) -> None:
+    done = judged(rule=wrong("failed", "8.5.4", "8.4.4"))
+    assert "  ✗ cylc hold (task): client 8.5 → server 8.4: failed\n" in done.out
+    done = judged(rule=wrong("silently-different", "8.7.0", "8.0.4"))
+    assert "≠ cylc hold (task): client 8.7 → server 8.0: silently different\n" in done.out
+    done = judged(rule=without(("8.5.4", "8.4.4", "cli/hold/task")))
+    assert "□ cylc hold (task): client 8.5 → server 8.4: not tried\n" in done.out
+
+
 def test_a_matrix_of_too_little_is_no_pass(judged: Callable[..., Done]) -> None:
     done = judged(names=["8.6.5", "8.7.0"])
     assert done.status == 1

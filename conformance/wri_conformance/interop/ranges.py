@@ -7,7 +7,7 @@ from typing import Final
 from attrs import frozen
 from packaging.version import Version
 
-from wri_conformance.interop.reading import Implementation, Matrix, Operation, Role
+from wri_conformance.interop.reading import Cell, Implementation, Matrix, Operation, Role
 from wri_conformance.interop.verdicts import QUIET, WORDS, Verdict
 
 Pairs = frozenset[tuple[str, str]]
@@ -142,8 +142,13 @@ def blocks(pairs: Pairs) -> list[tuple[frozenset[str], frozenset[str]]]:
     return [(frozenset(together), those) for those, together in rows.items()]
 
 
-def statements(matrix: Matrix, skip: Collection[Verdict] = QUIET) -> list[Statement]:
-    """Return what does not work, the worst first, merged over pairs and operations."""
+def statements(
+    matrix: Matrix, cells: Mapping[tuple[str, str, str], Cell] | None = None
+) -> list[Statement]:
+    """Return what does not work, the worst first, merged over pairs and operations.
+
+    Only of `cells`, if they are given; ranges are those of the whole matrix nevertheless.
+    """
     found: dict[tuple[Verdict, str], set[tuple[str, str]]] = defaultdict(set)
     reasons: dict[tuple[Verdict, str], Counter[str]] = defaultdict(Counter)
     lacking: dict[str, set[str]] = defaultdict(set)
@@ -151,7 +156,8 @@ def statements(matrix: Matrix, skip: Collection[Verdict] = QUIET) -> list[Statem
     for cell in matrix.cells.values():
         absent = cell.verdict is Verdict.NOT_APPLICABLE
         (lacking if absent else has)[cell.operation].add(cell.client)
-        if cell.verdict not in skip:
+    for cell in (matrix.cells if cells is None else cells).values():
+        if cell.verdict not in QUIET:
             key = (cell.verdict, cell.operation)
             found[key].add((cell.client, cell.server))
             reasons[key][cell.reason] += 1

@@ -1,30 +1,19 @@
 """What a person sees of a judgement: in the terminal, and in Markdown for a job page."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
-from attrs import evolve
-
 from wri_conformance.interop import ranges, summary
+from wri_conformance.interop.ranges import statements
 from wri_conformance.interop.reading import Cell, Matrix
 from wri_conformance.interop.text import paint, wrapped
 from wri_conformance.interop.verdicts import MISSING, SILENT, SYMBOLS, Verdict
-from wri_conformance.policy.judging import Judgement, Key, Outcome
+from wri_conformance.policy.judging import Judgement, Outcome
 from wri_conformance.policy.promises import Excuse, Policy
 
 _MOST: Final = 40  # lines of a section; the page has the rest
 _YELLOW: Final = "33"
 _DIM: Final = "2"
-
-
-def found(matrix: Matrix, cells: Mapping[Key, Cell]) -> list[ranges.Statement]:
-    """Return sentences on some cells of a matrix, the worst first."""
-    absent = {
-        key: cell
-        for key, cell in matrix.cells.items()
-        if cell.verdict is Verdict.NOT_APPLICABLE and key not in cells
-    }
-    return ranges.statements(evolve(matrix, cells={**absent, **cells}), {Verdict.NOT_APPLICABLE})
 
 
 def evidence(matrix: Matrix, judgement: Judgement) -> list[str]:
@@ -34,7 +23,7 @@ def evidence(matrix: Matrix, judgement: Judgement) -> list[str]:
         where = ranges.where(judgement.untried, matrix)
         told.append(f"{where}: these pairs are not in the matrix")
     cells = {key: Cell(*key, Verdict.INCONCLUSIVE, "") for key in judgement.missing}
-    told += [f"{one.what}: {one.where}: not tried" for one in found(matrix, cells)]
+    told += [f"{one.what}: {one.where}: not tried" for one in statements(matrix, cells)]
     return told
 
 
@@ -66,7 +55,7 @@ def lines(
 
     for outcome in judgement.outcomes:
         text.extend(["", *_promise(outcome, width, colour=colour)])
-        for one in found(matrix, {**outcome.broken, **outcome.undecided}):
+        for one in statements(matrix, {**outcome.broken, **outcome.undecided}):
             first, *rest = wrapped(str(one), width - 6)
             text.append(f"  {paint(SYMBOLS[one.verdict], one.verdict, colour=colour)} {first}")
             text.extend(f"      {more}" for more in rest)
@@ -94,7 +83,7 @@ def lines(
     outside = {cell.key: cell for cell in judgement.outside}
     section(
         "silent failures where nothing is promised",
-        ((SYMBOLS[one.verdict], str(one), one.verdict, "") for one in found(matrix, outside)),
+        ((SYMBOLS[one.verdict], str(one), one.verdict, "") for one in statements(matrix, outside)),
     )
     good = not judgement.exit
     verdict = Verdict.OK if good else Verdict.FAILED
@@ -193,7 +182,7 @@ def markdown(policy: Policy, matrix: Matrix, judgement: Judgement) -> str:
             "",
         ]
         text += _listed(
-            map(summary.sentence, found(matrix, {**outcome.broken, **outcome.undecided}))
+            map(summary.sentence, statements(matrix, {**outcome.broken, **outcome.undecided}))
         )
     outside = {cell.key: cell for cell in judgement.outside}
     for heading, rows in (
@@ -203,7 +192,7 @@ def markdown(policy: Policy, matrix: Matrix, judgement: Judgement) -> str:
         ("Exceptions that have expired", [_item(*pair) for pair in judgement.expired.values()]),
         (
             "Silent failures where nothing is promised",
-            [summary.sentence(one) for one in found(matrix, outside)],
+            [summary.sentence(one) for one in statements(matrix, outside)],
         ),
     ):
         if rows:
