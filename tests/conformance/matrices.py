@@ -69,6 +69,7 @@ def operation(identity: str, title: str) -> dict[str, Any]:
 
 def cell(client: str, server: str, identity: str, verdict: str, **more: Any) -> dict[str, Any]:
     """Return a cell of the document."""
+    absent = verdict == "not-applicable"
     quiet = verdict in {"ok", "silently-ignored", "silently-different"}
     return {
         "client": client,
@@ -77,9 +78,9 @@ def cell(client: str, server: str, identity: str, verdict: str, **more: Any) -> 
         "verdict": verdict,
         "reason": REASONS[verdict],
         "told": {
-            "status": 0 if quiet else 1,
-            "outcome": "success" if quiet else "error",
-            "text": "Done" if quiet else f"ClientError: {REASONS[verdict]}",
+            "status": None if absent else 0 if quiet else 1,
+            "outcome": None if absent else "success" if quiet else "error",
+            "text": "" if absent else "Done" if quiet else f"ClientError: {REASONS[verdict]}",
         },
         "expected": "1/a is held",
         "found": "1/a is held" if verdict == "ok" else "1/a is not held",

@@ -136,6 +136,15 @@ def test_the_most_common_reasons_are_given_together() -> None:
     assert one.reason == "often; or: seldom …"
 
 
+def test_reasons_are_one_line_and_do_not_differ_by_numbers() -> None:
+    bad = [("8.7.0", server) for server in ("8.0.4", "8.1.4", "8.2.7")]
+    document = matrices.document(failing(*bad))
+    for number, cell in enumerate(c for c in document["cells"] if c["verdict"] == "failed"):
+        cell["reason"] = f"port 4300{number} is taken\nTraceback"
+    (one,) = ranges.statements(reading.matrix(document))
+    assert one.reason == "port 43000 is taken"
+
+
 LIKE_THE_REAL_ONES = {
     "api/api": "the endpoint api",
     "api/pb_data_elements/tasks": "the elements of the type tasks",
@@ -226,19 +235,30 @@ def test_a_group_with_a_gap_is_not_said_to_be_fine() -> None:
         return None if gap else "ok"
 
     lines = views.lines(matrices.document(rule))
-    start = next(n for n, line in enumerate(lines) if line.startswith("ping, 1 operation"))
+    start = next(n for n, line in enumerate(lines) if line.startswith("ping (1)"))
     assert lines[start + 3].split() == ["8.1", "✓", "✓", MISSING, *"✓✓✓✓✓"]
     assert "✓ nothing wrong: list (1), hold (2), set (2)" in lines
 
 
 def test_the_small_tables_show_each_pair_of_a_group() -> None:
     lines = views.lines(matrices.document(matrices.cylc))
-    start = next(n for n, line in enumerate(lines) if line.startswith("set, 2 operations"))
+    start = next(n for n, line in enumerate(lines) if line.startswith("set (2)"))
     assert lines[start + 1].split() == [".0", ".1", ".2", ".3", ".4", ".5", ".6", ".7"]
     shown = {line.split()[0]: line.split()[1:] for line in lines[start + 2 : start + 10]}
     assert shown["8.2"] == ["·"] * 8
     assert shown["8.3"] == ["∅"] * 3 + ["✓"] * 5
     assert "✓ nothing wrong: list (1), ping (1), hold (2)" in lines
+
+
+def test_groups_that_look_the_same_share_a_table() -> None:
+    def rule(client: str, server: str, identity: str) -> str:
+        same = identity.startswith(("cli/ping", "cli/hold", "api"))
+        return "failed" if same and (client, server) == ("8.7.0", "8.0.4") else "ok"
+
+    lines = views.lines(matrices.document(rule))
+    assert any(line.startswith("list +2 ") or line == "list +2" for line in lines)
+    assert "list +2: ping, hold" in lines
+    assert "✓ nothing wrong: set (2)" in lines
 
 
 def test_the_totals_are_those_of_the_cells() -> None:
@@ -285,7 +305,7 @@ def test_the_summary_has_the_table_and_the_sentences() -> None:
 def test_the_summary_escapes() -> None:
     document = matrices.document(failing(("8.0.4", "8.0.4")))
     for cell in document["cells"]:
-        cell["reason"] = "<b>|*x*\n`y`"
+        cell["reason"] = "<b>|*x* `y`"
     assert r"&lt;b>\|\*x\* \`y\`" in summary.render(document)
 
 

@@ -1,5 +1,6 @@
 """Says about many pairs of clients and servers in few words which they are: `≥ 8.3 → ≤ 8.2`."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
@@ -12,6 +13,7 @@ from wri_conformance.interop.verdicts import QUIET, WORDS, Verdict
 
 Pairs = frozenset[tuple[str, str]]
 _NAMED: Final = 6  # operations that are named one by one
+_LONGEST: Final = 240  # characters of a reason
 _REASONS: Final = 2  # that are given for one sentence
 _KINDS: Final = {"cli": "cylc", "api": "endpoint", "stream": "stream"}
 _ALL: Final = {
@@ -160,7 +162,7 @@ def statements(
         if cell.verdict not in QUIET:
             key = (cell.verdict, cell.operation)
             found[key].add((cell.client, cell.server))
-            reasons[key][cell.reason] += 1
+            reasons[key][_brief(cell.reason)] += 1
     together: dict[tuple[Verdict, Pairs, frozenset[str]], list[str]] = defaultdict(list)
     for operation in matrix.operations:
         without = frozenset(lacking[operation.id] - has[operation.id])
@@ -170,7 +172,7 @@ def statements(
     result = []
     for (verdict, pairs, without), operations in together.items():
         counts = sum((reasons[verdict, operation] for operation in operations), Counter[str]())
-        why = [reason for reason, _ in counts.most_common(_REASONS)]
+        why = _different(reason for reason, _ in counts.most_common())
         result.append(
             Statement(
                 verdict,
@@ -178,13 +180,23 @@ def statements(
                 tuple(operations),
                 where(pairs, matrix, without),
                 pairs,
-                "; or: ".join(why) + (" …" if len(counts) > len(why) else ""),
+                "; or: ".join(why[:_REASONS]) + (" …" if len(why) > _REASONS else ""),
             )
         )
     ranks = {verdict: rank for rank, verdict in enumerate(Verdict)}
     places = {operation.id: place for place, operation in enumerate(matrix.operations)}
     result.sort(key=lambda one: (ranks[one.verdict], places[one.operations[0]], -len(one.pairs)))
     return result
+
+
+def _brief(reason: str) -> str:
+    first = next(iter(reason.strip().splitlines()), "")
+    return first if len(first) <= _LONGEST else first[: _LONGEST - 1] + "…"
+
+
+def _different(reasons: Iterable[str]) -> list[str]:
+    """Return those that differ in more than numbers, such as that of a workflow or a port."""
+    return list({re.sub(r"\d+", "0", one): one for one in reversed(list(reasons))}.values())[::-1]
 
 
 def called(chosen: Collection[str], every: Sequence[Operation]) -> str:

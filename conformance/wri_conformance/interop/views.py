@@ -1,6 +1,8 @@
 """What a person sees of a matrix: the table in the terminal, and the files that repeat it."""
 
+import os
 import shutil
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from wri_conformance.interop.verdicts import MISSING, QUIET, SYMBOLS, WORDS, Ver
 
 _GAP: Final = 2  # columns between two small tables
 _WIDEST: Final = 11  # columns of a cell of the large one
+_TITLE: Final = 20  # columns of a small table, at least
 _NARROWEST: Final = 4
 _LONGEST: Final = 9  # characters of a name beside a row
 
@@ -32,6 +35,13 @@ def lines(document: Mapping[str, Any], *, width: int = 100, colour: bool = False
         *_last(matrix, width, colour=colour),
     ]
     return [line.rstrip() for line in found]
+
+
+def show(document: Mapping[str, Any]) -> None:
+    """Print the tables and the list of what does not work."""
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    for line in lines(document, width=width(), colour=colour):
+        print(line)
 
 
 def width() -> int:
@@ -131,11 +141,15 @@ def _cell(counts: Counter[str], column: int, *, colour: bool) -> str:
 
 
 def _groups(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
-    """Return a small table for each group in which something is wrong, several side by side."""
+    """Return a small table for each group in which something is wrong, several side by side.
+
+    Groups whose tables are the same share one.
+    """
     groups: dict[str, list[str]] = defaultdict(list)
     for operation in matrix.operations:
         groups[operation.group].append(operation.id)
-    tables, fine = [], []
+    same: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    fine = []
     pairs = matrix.pairs
     for name, operations in groups.items():
         among = set(operations)
@@ -144,16 +158,28 @@ def _groups(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
         )
         complete = all((*pair, one) in matrix.cells for pair in pairs for one in operations)
         if wrong or not complete:
-            tables.append(_small(matrix, name, operations, colour=colour))
+            same[tuple(_small(matrix, operations, colour=colour))].append(name)
         else:
             fine.append(f"{name} ({len(operations)})")
-    wide = max((width_ for width_, _ in tables), default=0)
+    tables, notes = [], []
+    heads = _heads(matrix)
+    wide = max(len(heads), _TITLE)
+    for rows, names in same.items():
+        first, *others = names
+        more = f" +{len(others)}" if others else f" ({len(groups[first])})"
+        title = first[: wide - len(more)] + more
+        if others:
+            notes += wrapped(f"{first}{more}: {', '.join(others)}", width)
+        padding = " " * (wide - len(heads))
+        top = paint(title, "1", colour=colour) + " " * (wide - len(title))
+        tables.append([top, heads + padding, *(row + padding for row in rows)])
     beside = max(1, (width + _GAP) // (wide + _GAP))
     text: list[str] = []
     for start in range(0, len(tables), beside):
         row = tables[start : start + beside]
         text.append("")
-        text += [(" " * _GAP).join(parts) for parts in zip(*(rows for _, rows in row), strict=True)]
+        text += [(" " * _GAP).join(parts) for parts in zip(*row, strict=True)]
+    text += ["", *notes] if notes else []
     if fine:
         ok = paint(SYMBOLS[Verdict.OK], Verdict.OK, colour=colour)
         told = wrapped(f"nothing wrong: {', '.join(fine)}", width - 2)
@@ -161,30 +187,31 @@ def _groups(matrix: Matrix, width: int, *, colour: bool) -> list[str]:
     return text
 
 
-def _small(
-    matrix: Matrix, name: str, operations: Sequence[str], *, colour: bool
-) -> tuple[int, list[str]]:
-    clients, servers = matrix.tried("client"), matrix.tried("server")
-    beside = max(len(text) for text in _tiny(clients).values()) + 1
-    above = _tiny(servers, heads=True)
-    column = max(len(text) for text in above.values()) + 1
-    wide = beside + column * len(servers)
-    number = f"{len(operations)} operation{'s' * (len(operations) > 1)}"
-    title = f"{name}, {number}"[:wide]
-    text = [paint(title, "1", colour=colour) + " " * (wide - len(title))]
-    text.append(" " * beside + "".join(f"{above[one.name]:<{column}}" for one in servers))
-    for client in clients:
-        row = f"{_tiny(clients)[client.name]:<{beside}}"
+def _heads(matrix: Matrix) -> str:
+    """Return the line above a small table."""
+    above = _tiny(matrix.tried("server"), heads=True).values()
+    beside = max(len(text) for text in _tiny(matrix.tried("client")).values()) + 1
+    column = max(map(len, above)) + 1
+    return " " * beside + "".join(f"{text:<{column}}" for text in above)
+
+
+def _small(matrix: Matrix, operations: Sequence[str], *, colour: bool) -> list[str]:
+    """Return the rows of a small table: the worst verdict of the operations for each pair."""
+    servers, labels = matrix.tried("server"), _tiny(matrix.tried("client"))
+    beside = max(map(len, labels.values())) + 1
+    column = max(len(text) for text in _tiny(servers, heads=True).values()) + 1
+    text = []
+    for client, label in labels.items():
+        row = f"{label:<{beside}}"
         for server in servers:
-            counts = _counts(matrix, client.name, server.name, operations)
-            tried = [verdict for verdict in Verdict if counts[verdict]]
-            verdict = worst(tried)
+            counts = _counts(matrix, client, server.name, operations)
+            verdict = worst(verdict for verdict in Verdict if counts[verdict])
             symbol = SYMBOLS[verdict]
             if counts[MISSING] and verdict in QUIET:
                 verdict, symbol = Verdict.INCONCLUSIVE, MISSING
             row += paint(symbol, verdict, colour=colour) + " " * (column - 1)
         text.append(row)
-    return wide, text
+    return text
 
 
 def _tiny(ones: Sequence[Implementation], *, heads: bool = False) -> dict[str, str]:

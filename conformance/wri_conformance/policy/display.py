@@ -142,7 +142,7 @@ def last(judgement: Judgement) -> str:
     parts = []
     if judgement.broken:
         number = _number(len(judgement.broken), "cell breaks", "cells break")
-        parts.append(f"{number} it" + (f" ({len(silent)} silently)" if silent else ""))
+        parts.append(f"{number} it{f' ({len(silent)} silently)' if silent else ''}")
     if judgement.undecided:
         parts.append(f"{len(judgement.undecided)} inconclusive")
     untried = len(judgement.missing)
@@ -155,7 +155,15 @@ def last(judgement: Judgement) -> str:
         parts.append(_number(len(judgement.stale), "stale exception", "stale exceptions"))
     if not judgement.judged:
         return "; ".join(["nothing was judged: no verdict", *parts])
-    return "; ".join(["the promise is broken", *parts]) if parts else "the promise is kept"
+    if not parts:
+        return "the promise is kept"
+    if judgement.broken:
+        head = "the promise is broken"
+    elif judgement.undecided or untried or gaps:
+        head = "there is no evidence that the promise is kept"
+    else:
+        head = "the policy is out of date"
+    return "; ".join([head, *parts])
 
 
 def _number(number: int, one: str, many: str) -> str:

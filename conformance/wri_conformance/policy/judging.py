@@ -247,15 +247,20 @@ class _Judge:
                 if (version.major, version.minor) not in minors:
                     absent[role].append(Implementation(release, release, "release", (role,)))
             every[role] = [*there, *absent[role]]
-        for promise in self.policy.promises:
-            for role, other in (("client", "server"), ("server", "client")):
-                for one in absent[role]:
-                    for two in every[other]:
-                        pair = (one, two) if role == "client" else (two, one)
-                        if self._reached(promise, *pair):
-                            self.lacking.append(
-                                f"{one.name} is promised as a {role}, and not in the matrix"
-                            )
+        for role, other in (("client", "server"), ("server", "client")):
+            missing = [
+                one.name
+                for one in absent[role]
+                if any(
+                    self._reached(promise, *((one, two) if role == "client" else (two, one)))
+                    for promise in self.policy.promises
+                    for two in every[other]
+                )
+            ]
+            if missing:
+                self.lacking.append(
+                    f"promised as a {role}, and not in the matrix: {', '.join(missing)}"
+                )
 
     def _verify_pairs(self) -> None:
         for client, server in sorted(self.promised - self.untried):
