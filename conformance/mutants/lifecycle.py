@@ -202,6 +202,32 @@ class _KeepsKeys(Claim):
         self._directory.contact.unlink(missing_ok=True)
 
 
+class _PutsADirectory(Claim):
+    def remove_files(self, contact: bytes) -> None:
+        super().remove_files(contact)
+        self._directory.contact.mkdir()
+
+
+@fault("leaves-a-directory", [f"{STOPPED}/clean-stop::contact::WRI-LIFE-6"])
+class LeavesADirectory(Mutant):
+    """Puts a directory in the place of its contact file, which nobody can read, when it ends."""
+
+    claim = _PutsADirectory
+
+
+class _PutsPipes(Claim):
+    def remove_files(self, contact: bytes) -> None:
+        super().remove_files(contact)
+        os.mkfifo(self._directory.client_secret)
+
+
+@fault("leaves-a-pipe", [f"{STOPPED}/clean-stop::keys::WRI-LIFE-7"])
+class LeavesAPipe(Mutant):
+    """Puts a pipe in the place of the client's key, which nobody can read to its end."""
+
+    claim = _PutsPipes
+
+
 @fault("leaves-keys", [f"{STOPPED}/clean-stop::keys::WRI-LIFE-7"])
 class LeavesKeys(Mutant):
     """Leaves the key files behind."""
