@@ -197,6 +197,51 @@ def fuzz(argv: list[str]) -> int:
     )
 
 
+@_told("wri diff")
+def diff(argv: list[str]) -> int:
+    """Tell what changed on the wire between two implementations."""
+    parser = _Parser(
+        prog="wri diff",
+        description="Tell what changed on the wire from A to B: endpoints, envelope, contact and "
+        "key files, GraphQL schema and answers, mutations, protobuf, data store, publications, "
+        "Python API. Each is a release of cylc-flow such as 8.5.4, the path of a checkout, a "
+        "manifest or its name (reference), or a profile that --save has written. Both are started "
+        "and asked; what a release does is kept.",
+        epilog="exit status: 0 nothing breaks, 1 something does, 4 bad usage, or something cannot "
+        "be observed",
+    )
+    parser.add_argument("before", metavar="A")
+    parser.add_argument("after", metavar="B", nargs="?")
+    parser.add_argument("-v", "--verbose", action="store_true", help="fold nothing")
+    parser.add_argument(
+        "--for",
+        dest="side",
+        choices=("old-clients", "new-clients", "servers"),
+        help="only what concerns clients made for A with a scheduler of B, clients made for B with "
+        "a scheduler of A, or whoever runs B",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the changes as JSON, too")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    parser.add_argument(
+        "--save",
+        metavar="FILE",
+        help="keep the profile of B, or of A without B, in a file (.json or .json.gz), which can "
+        "stand for it later",
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="observe releases again, though it is known"
+    )
+    parser.add_argument("--exit-zero", action="store_true", help="status 0 whatever breaks")
+    parser.add_argument(
+        "--patience", metavar="FACTOR", type=float, default=1.0, help="multiply every wait"
+    )
+    options = parser.parse_args(argv)
+    from wri_conformance.diffing import command  # noqa: PLC0415 - the others do without it
+
+    side = None if options.side is None else options.side.replace("-", " ")
+    return command.run(command.Options(**{**vars(options), "side": side}))
+
+
 @_told("wri check-adapter")
 def check_adapter(argv: list[str]) -> int:
     """Check the adapter of a client or subscriber."""

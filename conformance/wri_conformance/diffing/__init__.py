@@ -1,0 +1,1 @@
+"""What differs on the wire between two implementations: observed, then compared."""
