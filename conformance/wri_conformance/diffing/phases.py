@@ -38,15 +38,14 @@ def reloaded(batches: Sequence[Batch]) -> bool:
 
 
 def finished(batches: Sequence[Batch]) -> bool:
-    """Tell whether the last jobs of the workflow `changes` that end have ended, in each cycle."""
-    ended = {
-        one.id
-        for batch in batches
-        if "task_proxies" in batch.parts
-        for one in batch.parts["task_proxies"].updated
-        if one.state == "succeeded" and one.id.endswith("/third")
-    }
-    return len(ended) == _CYCLES
+    """Tell whether the last job of the workflow `changes` has succeeded, in each cycle.
+
+    A task that has may be pruned before anybody is told so.
+    """
+    parts = [batch.parts["task_proxies"] for batch in batches if "task_proxies" in batch.parts]
+    ended = {one.id for part in parts for one in part.updated if one.state == "succeeded"}
+    ended |= {identifier for part in parts for identifier in part.pruned}
+    return sum(identifier.endswith("/third") for identifier in ended) == _CYCLES
 
 
 @define

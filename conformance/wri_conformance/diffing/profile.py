@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import graphql
+from google.protobuf.message import DecodeError
+
 from wri_conformance import schemas, venvs
-from wri_conformance.diffing import observe, target
+from wri_conformance.diffing import descriptors, observe, target
 from wri_conformance.mistakes import Mistake
 
 Say = Callable[[str], None]
@@ -34,6 +37,13 @@ def read(path: Path) -> dict[str, Any]:
     if errors := schemas.problems("profile.json", document):
         raise Mistake(f"is no profile: {schemas.explain(errors)}", _AGAIN, path)
     found: dict[str, Any] = document
+    try:
+        if found["graphql"] is not None:
+            graphql.build_schema(found["graphql"], assume_valid=True)
+        if found["protobuf"] is not None:
+            descriptors.decode(found["protobuf"])
+    except (graphql.GraphQLError, TypeError, ValueError, DecodeError) as error:
+        raise Mistake(f"is no profile: {str(error)[:200]}", _AGAIN, path) from None
     return found
 
 
