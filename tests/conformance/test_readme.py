@@ -26,6 +26,7 @@ def test_the_commands_exist() -> None:
     named = set(re.findall(r"\bwri ([a-z-]+)\b", README)) & {
         "test",
         "fuzz",
+        "diff",
         "selftest",
         "fetch",
         "policy",

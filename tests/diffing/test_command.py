@@ -11,6 +11,7 @@ import pytest
 from wri.data import root
 from wri_conformance import commands, schemas
 from wri_conformance.diffing import display, folding, profile, target
+from wri_conformance.diffing import observe as observing
 from wri_conformance.diffing.changes import OLD_CLIENTS, Change, Level
 from wri_conformance.diffing.display import Comparison, Terminal, markdown
 from wri_conformance.mistakes import Mistake
@@ -143,8 +144,8 @@ def test_a_release_is_observed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         seen.append(one)
         return json.loads(EXAMPLE.read_bytes())
 
-    monkeypatch.setattr(profile.observe, "observe", observe)
-    monkeypatch.setattr(profile.target, "find", lambda name, _: type("T", (), {"name": name}))
+    monkeypatch.setattr(observing, "observe", observe)
+    monkeypatch.setattr(target, "find", lambda name, _: type("T", (), {"name": name}))
     first = profile.get("8.4.0", print)
     assert profile.get("8.4.0", print) == first
     assert len(seen) == 1

@@ -64,7 +64,7 @@ def test_how_often_only_the_workflow_changes_is_not_told() -> None:
 
 
 def test_states_updated_is_absent_true_or_false() -> None:
-    def shown(**more: bool) -> Any:
+    def shown(**more: Any) -> Any:
         updated = pb.PbWorkflow(id="w", **more)
         return publications.facts(stream(batch(1, workflow=pb.WDeltas(updated=updated))))
 

@@ -88,7 +88,7 @@ def file(*fields: tuple[str, int, int], reserved: tuple[int, ...] = (), more: st
     message = one.message_type.add(name="M")
     for name, number, kind in fields:
         label = Field.LABEL_REPEATED if kind < 0 else Field.LABEL_OPTIONAL
-        message.field.add(name=name, number=number, type=abs(kind), label=label)  # type: ignore[arg-type]
+        message.field.add(name=name, number=number, type=abs(kind), label=label)
     for number in reserved:
         message.reserved_range.add(start=number, end=number + 1)
     if more:

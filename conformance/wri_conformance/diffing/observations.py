@@ -322,7 +322,9 @@ def _updates(phase: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
             "WRI-DELTA-16",
             _BOTH,
         )
-    fields = set(old.get("workflow", ())), set(new.get("workflow", ()))
+    # Whether the first status is added or updated depends on how fast the scheduler is.
+    chance = {"status", "status_msg"} if phase == "start" else set()
+    fields = set(old.get("workflow", ())) - chance, set(new.get("workflow", ())) - chance
     if lost := ", ".join(sorted(fields[0] - fields[1])):
         yield _published(
             "workflow-updates",

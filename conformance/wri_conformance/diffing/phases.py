@@ -43,7 +43,7 @@ def finished(batches: Sequence[Batch]) -> bool:
     A task that has may be pruned before anybody is told so.
     """
     parts = [batch.parts["task_proxies"] for batch in batches if "task_proxies" in batch.parts]
-    ended = {one.id for part in parts for one in part.updated if one.state == "succeeded"}
+    ended: set[str] = {one.id for part in parts for one in part.updated if one.state == "succeeded"}
     ended |= {identifier for part in parts for identifier in part.pruned}
     return sum(identifier.endswith("/third") for identifier in ended) == _CYCLES
 
