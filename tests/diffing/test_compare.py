@@ -122,6 +122,10 @@ CASES: list[tuple[str, Any, Any, str, Level, tuple[str, ...]]] = [
         *({"broadcast": answered(response="[1]")}, "mutation-result", Level.RISKY, BOTH),
     ),
     (
+        *("contact/fields", {"SCHEDULER_X": "None"}, {}),
+        *("contact-key-removed", Level.RISKY, (OLD_CLIENTS,)),
+    ),
+    (
         "contact/fields",
         {"A": "a number"},
         {},
@@ -132,7 +136,8 @@ CASES: list[tuple[str, Any, Any, str, Level, tuple[str, ...]]] = [
     ("contact/fields", {}, {"A": "a number"}, "contact-key-added", Level.RISKY, (NEW_CLIENTS,)),
     ("contact/fields", {"A": "None"}, {"A": "a path"}, "contact-value", Level.RISKY, BOTH),
     ("contact/mode", "0644", "0666", "contact-file", Level.RISKY, BOTH),
-    ("keys/files", {"a": "0600"}, {}, "key-file-removed", Level.BREAKING, (OLD_CLIENTS,)),
+    ("keys/files", {"server.key": "0600"}, {}, "key-file-removed", Level.BREAKING, (OLD_CLIENTS,)),
+    ("keys/files", {"a": "0600"}, {}, "key-file-removed", Level.RISKY, (OLD_CLIENTS,)),
     ("keys/files", {}, {"a": "0600"}, "key-file-added", Level.SAFE, BOTH),
     ("keys/files", {"a": "0600"}, {"a": "0644"}, "key-file-mode", Level.RISKY, (SERVERS,)),
     ("keys/same_secret", True, False, "key-files", Level.RISKY, BOTH),

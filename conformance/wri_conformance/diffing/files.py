@@ -7,6 +7,7 @@ from typing import Any, Final
 from wri_conformance import service
 
 _FORMS: Final = (
+    ("a name", re.compile(r"\d+(\.\d+){3}|[0-9a-f]*:[0-9a-f:]+")),  # an address will do for one
     ("a version", re.compile(r"\d+\.\d+[\w.+-]*")),
     ("a number", re.compile(r"\d+")),
     ("a UUID", re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")),

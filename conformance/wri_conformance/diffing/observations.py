@@ -10,6 +10,7 @@ from wri_conformance.diffing.changes import NEW_CLIENTS, OLD_CLIENTS, SERVERS, C
 _BOTH: Final = (OLD_CLIENTS, NEW_CLIENTS)
 _DEFINITIONS: Final = frozenset({"tasks", "families"})
 _OTHERS: Final = frozenset({"task_proxies", "family_proxies", "edges", "jobs"})
+_NEEDED_KEYS: Final = ("server.key", "client.key_secret")  # by clients
 _MANDATORY: Final = {  # WRI-DATA-7, WRI-STORE-4
     "PbWorkflow": {
         "id",
@@ -56,15 +57,16 @@ def contact(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cha
     """Yield what is otherwise in the contact file."""
     old, new = before["fields"], after["fields"]
     for key in sorted(old.keys() - new.keys()):
+        optional = key.startswith("SCHEDULER_")
         yield _file(
             "contact-key-removed",
             key,
-            Level.BREAKING,
+            Level.RISKY if optional else Level.BREAKING,
             (OLD_CLIENTS,),
             old[key],
             None,
             f"The contact file lacks `{key}`.",
-            "WRI-DSC-8",
+            "WRI-DSC-10" if optional else "WRI-DSC-8",
         )
     for key in sorted(new.keys() - old.keys()):
         yield _file(
@@ -108,15 +110,16 @@ def keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change
     """Yield what is otherwise about the key files."""
     old, new = before["files"], after["files"]
     for name in sorted(old.keys() - new.keys()):
+        needed = name in _NEEDED_KEYS
         yield _file(
             "key-file-removed",
             name,
-            Level.BREAKING,
+            Level.BREAKING if needed else Level.RISKY,
             (OLD_CLIENTS,),
             old[name],
             None,
             f"There is no key file `{name}` any more.",
-            "WRI-SEC-1",
+            "WRI-SEC-1" if needed else "WRI-SEC-2",
         )
     for name in sorted(new.keys() - old.keys()):
         yield _file(
