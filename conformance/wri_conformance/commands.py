@@ -351,6 +351,39 @@ def policy(argv: list[str]) -> int:
     )
 
 
+@_told("wri replay")
+def replay(argv: list[str]) -> int:
+    """Replay recorded streams of deltas into stores, and compare them with the last snapshot."""
+    parser = _Parser(
+        prog="wri replay",
+        description="Replay what schedulers have published (conformance/streams) into data "
+        "stores, each in a process of its own. The checksums have to be those of the store, and "
+        "the store in the end has to be equal to the last snapshot, as far as the specification "
+        "says so (WRI-DELTA-1).",
+        epilog="exit status: 0 all are equal, 1 there are differences, 4 bad usage",
+    )
+    parser.add_argument(
+        "stream",
+        nargs="*",
+        help="a recording, or the name of one that comes with wri, such as 8.5.4 (default: all)",
+    )
+    parser.add_argument(
+        "--into",
+        metavar="STORE",
+        action="append",
+        help="reference, suite, a release of cylc-flow, a checkout of it, all, or NAME=COMMAND for "
+        "a program that does what conformance/implementations/replay_store.py does; may be "
+        "repeated (default: reference)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the results as JSON in place of the table"
+    )
+    options = parser.parse_args(argv)
+    from wri_conformance.replaying import command  # noqa: PLC0415
+
+    return command.run(options.stream, options.into or ["reference"], as_json=options.json)
+
+
 @_told("wri selftest")
 def selftest(argv: list[str]) -> int:
     """Try the suite itself on mutants: peers with one fault each."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -151,24 +151,38 @@ def _update(topic: str, element: Any, change: Any) -> None:
     element.MergeFrom(change)
 
 
-def differences(store: Store, snapshot: Store) -> list[str]:
-    """Return, in words, how a store differs from the one that it should be equal to.
+@frozen
+class Difference:
+    """One thing in which two stores differ: an element that one lacks, or a field of both.
 
-    At most 20 differences, each short; then how many more there are. Lists of texts compare as
-    sets, in which ids of elements that neither store has do not count.
+    `kind` is the topic and the name of the field, or `missing` or `too many`.
+    """
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return self.text
+
+
+def unlike(store: Store, snapshot: Store) -> Iterator[Difference]:
+    """Yield how a store differs from the one that it should be equal to.
+
+    Lists of texts compare as sets, in which ids of elements that neither store has do not count.
     """
     known = store.ids() | snapshot.ids()
-    found = [
-        *_compare("workflow", {"": store.workflow}, {"": snapshot.workflow}, known),
-        *(
-            difference
-            for topic in _ELEMENTS
-            for difference in _compare(
-                topic, store.elements[topic], snapshot.elements[topic], known
-            )
-        ),
-    ]
-    return shorten(found)
+    yield from _compare("workflow", {"": store.workflow}, {"": snapshot.workflow}, known)
+    for topic in _ELEMENTS:
+        yield from _compare(topic, store.elements[topic], snapshot.elements[topic], known)
+
+
+def differences(store: Store, snapshot: Store) -> list[str]:
+    """Return, in words, what `unlike` yields.
+
+    At most 20 differences, each short; then how many more there are.
+    """
+    return shorten([str(one) for one in unlike(store, snapshot)])
 
 
 def shorten(found: Sequence[str]) -> list[str]:
@@ -209,18 +223,19 @@ def _is_id(value: Any) -> bool:
 
 def _compare(
     topic: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], known: set[str]
-) -> Iterator[str]:
+) -> Iterator[Difference]:
     for id_ in sorted(theirs.keys() - ours.keys()):
-        yield f"{topic} {id_}: missing"
+        yield Difference(f"{topic} missing", f"{topic} {id_}: missing")
     for id_ in sorted(ours.keys() - theirs.keys()):
-        yield f"{topic} {id_}: not in the snapshot"
+        yield Difference(f"{topic} too many", f"{topic} {id_}: not in the snapshot")
     for id_ in sorted(ours.keys() & theirs.keys()):
         if ours[id_] != theirs[id_]:
             left, right = _plain(ours[id_], known), _plain(theirs[id_], known)
             for name in sorted(left.keys() | right.keys()):
                 if left.get(name) != right.get(name):
                     where = f"{topic} {id_}".rstrip()
-                    yield f"{where}: {name}: {_unlike(left.get(name), right.get(name))}"
+                    how = _unlike(left.get(name), right.get(name))
+                    yield Difference(f"{topic} {name}", f"{where}: {name}: {how}")
 
 
 def _unlike(ours: Any, theirs: Any) -> str:

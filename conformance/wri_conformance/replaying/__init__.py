@@ -1,0 +1,1 @@
+"""Recorded streams of deltas, and the stores into which they are replayed."""
