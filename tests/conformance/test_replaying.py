@@ -17,7 +17,7 @@ from attrs import evolve
 from tests.conformance.conftest import Wri
 from wri.data import root
 from wri_conformance import replay as suite
-from wri_conformance import streams
+from wri_conformance import deltas, streams
 from wri_conformance.mistakes import Mistake
 from wri_conformance.releases import KNOWN
 from wri_conformance.replaying import display, recordings
@@ -284,7 +284,7 @@ def test_a_stream_is_as_the_specification_says(name: str) -> None:
     assert found["times"] == {"decreasing": 0, "differ_within_batch": 0}
     assert found["without_checksum"] == found["without_id"] == []
     assert found["after_shutdown"] == 0
-    assert set(found["reloaded_topics"]) == set(streams.MESSAGES)
+    assert set(found["reloaded_topics"]) == set(deltas.MESSAGES)
 
 
 @pytest.mark.parametrize("name", KNOWN)
