@@ -30,6 +30,7 @@ def test_the_commands_exist() -> None:
         "selftest",
         "fetch",
         "policy",
+        "replay",
         "list",
         "show",
         "explain",

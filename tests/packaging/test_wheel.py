@@ -21,6 +21,7 @@ CARRIED = (
     "conformance/fixtures",
     "conformance/mutants",
     "conformance/policies",
+    "conformance/streams",
 )
 
 
