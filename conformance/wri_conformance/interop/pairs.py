@@ -1,0 +1,564 @@
+"""Plays all operations of one client with one server."""
+
+import contextlib
+import itertools
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from attrs import define, evolve, field, frozen
+
+from wri_conformance.interop import catalogue, clients, judge, mutations
+from wri_conformance.interop.cells import Cell, by_hand
+from wri_conformance.interop.clients import Client, CylcClient
+from wri_conformance.interop.forking import DriverError
+from wri_conformance.interop.judge import Judgement, Outcome, Told, Verdict
+from wri_conformance.interop.observer import Unreachable
+from wri_conformance.interop.operations import (
+    Answer,
+    Command,
+    Follow,
+    Mutation,
+    Operation,
+    Place,
+    Request,
+    Setup,
+    Truth,
+)
+from wri_conformance.interop.servers import Scheduler, Stable
+from wri_conformance.interop.state import Change, Expectation, State, changes
+from wri_conformance.interop.subjects import Subject, patient
+from wri_conformance.interop.workflows import Task, Workflow
+from wri_conformance.mistakes import Mistake
+from wri_conformance.runs import StartError, Workshop
+
+_CLOCK: Final = "2100-01-01T00:00:00Z"
+_EFFECT: Final = 10.0  # seconds in which an effect has to show
+_END: Final = 20.0  # seconds in which a scheduler has to end
+_NOTHING: Final = 2.5  # seconds in which what an error denies would show
+_SETUP: Final = 15.0
+_ATTEMPTS: Final = 3
+_IGNORED: Final = frozenset({"workflow message", "log debug"})
+"""Facts that change by themselves, unless an operation is about them."""
+
+_QUIET: Final = frozenset({Verdict.OK, Verdict.NOT_APPLICABLE})
+
+
+@frozen
+class _Played:
+    """What was seen of an operation: enough to judge it, but for the changes."""
+
+    told: Told
+    answer: Answer
+    seconds: float
+    trace: tuple[dict[str, Any], ...]
+    command: tuple[str, ...]
+
+
+@define(eq=False)
+class Pair:
+    """One client and one server."""
+
+    client: Subject
+    server: Subject
+    workshop: Workshop
+    scale: float = 1.0
+    say: Callable[[str], None] = lambda _: None
+    stopped: Callable[[], bool] = lambda: False
+    _peer: Client = field(init=False)
+    _stable: Stable = field(init=False)
+    _numbers: "itertools.count[int]" = field(factory=itertools.count)
+
+    def play(self, operations: Sequence[Operation]) -> list[Cell]:
+        """Return the cells of the operations, in their order."""
+        done: dict[str, Cell] = {}
+        wanted: list[Operation] = []
+        for one in operations:
+            why = one.why_not(self.client.minor, command_line=self.client.kind != "manifest")
+            if why:
+                done[one.id] = Cell(one, Judgement(Verdict.NOT_APPLICABLE, why))
+            else:
+                wanted.append(one)
+        if wanted:
+            home = self.workshop.home()
+            self._stable = Stable(patient(self.server), self.workshop, home)
+            self._peer = clients.make(self.client, self.workshop, home)
+            try:
+                if isinstance(self._peer, CylcClient):
+                    self._peer.wait_ready()
+                done |= self._tried(wanted)
+            except DriverError as error:
+                done |= {one.id: _unknown(one, str(error)) for one in wanted if one.id not in done}
+            finally:
+                self._peer.close()
+                self._stable.close()
+        return [done[one.id] for one in operations]
+
+    def _tried(self, wanted: Sequence[Operation]) -> dict[str, Cell]:
+        """Try each operation; what is not right is tried again on schedulers of its own."""
+        rounds: dict[str, list[Cell]] = {one.id: [] for one in wanted}
+        left = list(wanted)
+        for attempt in range(_ATTEMPTS):
+            if not left or self.stopped():
+                break
+            for cell in self._round(left, solo=attempt > 0):
+                rounds[cell.operation.id].append(cell)
+            left = [one for one in left if not _settled(rounds[one.id])]
+        return {id_: _decided(cells) for id_, cells in rounds.items() if cells}
+
+    def _round(self, operations: Sequence[Operation], *, solo: bool) -> list[Cell]:
+        shared = [one for one in operations if one.stage in {"read", "write", "alone"}]
+        others = [one for one in operations if one.stage in {"stop", "run"}]
+        with ThreadPoolExecutor(2) as pool:
+            main = pool.submit(self._main, shared, solo=solo)
+            rest = pool.submit(lambda: [cell for one in others for cell in self._own(one)])
+            return [*main.result(), *rest.result()]
+
+    # -- one scheduler for many
+
+    def _start(self, workflow: Workflow, state: str) -> Scheduler:
+        name = f"w{next(self._numbers)}"
+        return self._stable.start(name, workflow, state)
+
+    def _main(self, operations: Sequence[Operation], *, solo: bool) -> list[Cell]:
+        if not operations:
+            return []
+        try:
+            scheduler = self._start(catalogue.main_workflow(), "running")
+        except (StartError, Mistake, DriverError) as error:
+            return [_unknown(one, f"the scheduler did not start: {error}") for one in operations]
+        cells: dict[str, Cell] = {}
+        try:
+            for stage, play in (("read", self._reads), ("write", self._writes)):
+                some = [one for one in operations if one.stage == stage]
+                if some and not self.stopped():
+                    cells |= {cell.operation.id: cell for cell in play(scheduler, some)}
+            for one in operations:
+                if one.stage == "alone" and not self.stopped():
+                    cells[one.id] = self._alone(scheduler, one)
+        except (Unreachable, DriverError) as error:
+            ended = scheduler.observer.run.ended()
+            why = f"{error}{f': {ended}' if ended else ''}"
+            for one in operations:
+                cells.setdefault(one.id, _unknown(one, why))
+        finally:
+            scheduler.close()
+        return [cells[one.id] for one in operations if one.id in cells]
+
+    def _reads(self, scheduler: Scheduler, operations: Sequence[Operation]) -> Iterable[Cell]:
+        ready = self._prepare(scheduler, operations)
+        before = scheduler.observer.look()
+        truth = self._truth(scheduler, before)
+        played = {one.id: self._act(scheduler, one) for one in operations if one.id in ready}
+        found = _changes(before, scheduler.observer.look())
+        for one in operations:
+            if one.id not in played:
+                yield _unknown(one, "the suite could not prepare it")
+                continue
+            seen = played[one.id]
+            if why := _invisible(one, before):
+                yield _unknown(one, why, seen)
+                continue
+            wrong = ""
+            if seen.told.outcome is Outcome.SUCCESS and one.check is not None:
+                wrong = one.check(seen.answer, truth)
+            judgement = judge.of_read(seen.told, wrong, found if len(operations) == 1 else [])
+            if found and len(operations) > 1:
+                judgement = Judgement(
+                    Verdict.INCONCLUSIVE, f"something changed while it was asked: {found[0]}"
+                )
+            yield _cell(one, judgement, seen, one.effect, wrong or "as it is", found)
+
+    def _writes(self, scheduler: Scheduler, operations: Sequence[Operation]) -> Iterable[Cell]:
+        ready = self._prepare(scheduler, operations)
+        before = scheduler.observer.look()
+        played = {one.id: self._act(scheduler, one) for one in operations if one.id in ready}
+        hopeful = [
+            one
+            for one in operations
+            if one.id in played and played[one.id].told.outcome is Outcome.SUCCESS
+        ]
+        after = scheduler.observer.wait_for(
+            lambda now: not any(one.expect and one.expect.missing(now) for one in hopeful),
+            (_EFFECT if hopeful else _NOTHING) * self.scale,
+        )
+        every = _changes(before, after)
+        mine = {one.id: [c for c in every if _owns(one, c.fact)] for one in operations}
+        owned = {change.fact for some in mine.values() for change in some}
+        strange = [change for change in every if change.fact not in owned]
+        for one in operations:
+            if one.id not in played:
+                yield _unknown(one, "the suite could not prepare it")
+                continue
+            found = mine[one.id] + (strange if len(operations) == 1 else [])
+            cell = _judged(one, played[one.id], before, after, found)
+            if strange and len(operations) > 1 and cell.verdict is Verdict.OK:
+                # Whoever did that, it is found out when each is tried with nobody else.
+                if self._innocent(one, strange):
+                    yield cell
+                    continue
+                cell = evolve(
+                    cell,
+                    judgement=Judgement(
+                        Verdict.INCONCLUSIVE,
+                        f"something changed that one of several operations did: {strange[0]}",
+                    ),
+                    changes=(*cell.changes, *strange),
+                )
+            yield cell
+
+    @staticmethod
+    def _innocent(one: Operation, strange: Sequence[Change]) -> bool:
+        """Tell whether nothing that an operation names is in changes that nobody explains."""
+        del one
+        return not strange
+
+    def _alone(self, scheduler: Scheduler, one: Operation) -> Cell:
+        observer = scheduler.observer
+        if not self._prepare(scheduler, [one]):
+            self._undo(scheduler, one)
+            return _unknown(one, "the suite could not prepare it")
+        if one.edit:
+            self._edit(scheduler, one)
+        before = observer.look()
+        if why := _invisible(one, before):
+            return _unknown(one, why)
+        seen = self._act(scheduler, one)
+        expect = one.expect or Expectation({})
+        success = seen.told.outcome is Outcome.SUCCESS
+        too_early: list[str] = []
+        if one.midway is not None and success:
+            middle = observer.wait_for(lambda _: False, _NOTHING * self.scale)
+            too_early = one.midway.missing(middle)
+        for name, arguments in one.then:
+            observer.mutate(name, **arguments)
+        after = (
+            observer.wait(expect, _EFFECT * self.scale)
+            if success
+            else observer.wait_for(lambda _: False, _NOTHING * self.scale)
+        )
+        found = _changes(before, after, expect)
+        if one.then and not success:
+            found = [c for c in found if not c.fact.startswith(("workflow ", "parameter "))]
+        cell = _judged(one, seen, before, after, found)
+        if too_early and success:
+            cell = evolve(
+                cell,
+                judgement=Judgement(
+                    Verdict.DIFFERENT,
+                    f"{judge.said(seen.told)}, but it came too early: {too_early[0]}",
+                ),
+            )
+        self._undo(scheduler, one)
+        return cell
+
+    def _edit(self, scheduler: Scheduler, one: Operation) -> None:
+        """Add tasks to the definition that the operation makes known."""
+        if not one.source:
+            scheduler.add(tuple(one.edit))
+            return
+        # The source is the client's, and what it installs has to arrive at the scheduler.
+        own = self._stable.client_home / "cylc-run" / scheduler.run.workflow
+        source = self._stable.client_home / "source" / scheduler.run.workflow
+        source.mkdir(parents=True, exist_ok=True)
+        more = [*scheduler.more, *one.edit]
+        (source / "flow.cylc").write_text(scheduler.workflow.cylc(more), encoding="utf-8")
+        for name in ("flow.cylc",):
+            mine, theirs = own / name, scheduler.run.run_dir / name
+            if mine.is_symlink():
+                text = theirs.read_text(encoding="utf-8")
+                mine.unlink()
+                mine.write_text(text, encoding="utf-8")
+                theirs.unlink()
+                theirs.symlink_to(mine)
+        (own / "_cylc-install").mkdir(exist_ok=True)
+        link = own / "_cylc-install" / "source"
+        if not link.is_symlink():
+            link.symlink_to(source)
+        scheduler.more += one.edit
+
+    def _undo(self, scheduler: Scheduler, one: Operation) -> None:
+        for name, arguments in one.after:
+            with contextlib.suppress(Unreachable, ValueError):
+                scheduler.observer.mutate(name, **arguments)
+        if one.after:
+            scheduler.observer.wait_for(lambda _: True, 4)
+
+    def _prepare(self, scheduler: Scheduler, operations: Sequence[Operation]) -> set[str]:
+        """Do what makes operations possible; return the ids of those that are."""
+        setups: list[Setup] = [setup for one in operations for setup in one.before]
+        for name, arguments in setups:
+            scheduler.observer.mutate(name, **arguments)
+        wanted = [one for one in operations if one.ready is not None]
+        if not wanted:
+            return {one.id for one in operations}
+        now = scheduler.observer.wait_for(
+            lambda now: not any(one.ready and one.ready.missing(now) for one in wanted),
+            _SETUP * self.scale,
+        )
+        return {one.id for one in operations if one.ready is None or not one.ready.missing(now)}
+
+    # -- one scheduler for one
+
+    def _own(self, one: Operation) -> list[Cell]:
+        if self.stopped():
+            return []
+        try:
+            state = "paused" if one.stage == "run" else "running"
+            scheduler = self._start(Workflow(one.tasks, last=1), state)
+        except (StartError, Mistake, DriverError) as error:
+            return [_unknown(one, f"the scheduler did not start: {error}")]
+        try:
+            return [self._stream(scheduler, one) if one.stage == "run" else self._stop(scheduler, one)]
+        except (Unreachable, DriverError) as error:
+            return [_unknown(one, str(error))]
+        finally:
+            scheduler.close()
+
+    def _stop(self, scheduler: Scheduler, one: Operation) -> Cell:
+        before = scheduler.observer.look()
+        seen = self._act(scheduler, one)
+        success = seen.told.outcome is Outcome.SUCCESS
+        limit = (_END if success else _NOTHING) * self.scale
+        after = scheduler.observer.wait_for(lambda _: False, limit)
+        return _judged(one, seen, before, after, _changes(before, after, one.expect))
+
+    def _stream(self, scheduler: Scheduler, one: Operation) -> Cell:
+        observer, name = scheduler.observer, scheduler.run.workflow
+        trace = scheduler.trace()
+        began = time.monotonic()
+
+        def result(told: Told, wrong: str) -> Cell:
+            seen = _Played(
+                told, Answer(), time.monotonic() - began, tuple(trace.events), by_hand(one, name)
+            )
+            return _cell(one, judge.of_read(told, wrong, []), seen, one.effect, wrong or "as it is", [])
+
+        told = self._peer.follow(name)
+        deadline = time.monotonic() + 10 * self.scale
+        while time.monotonic() < deadline and told.outcome is Outcome.SUCCESS:
+            if any("subscribes to" in str(event["frames"]) for event in list(trace.events)):
+                break
+            time.sleep(0.05)
+        if told.outcome is Outcome.SUCCESS:
+            told = self._peer.load(name)
+        if told.outcome is not Outcome.SUCCESS:
+            return result(told, "")
+        observer.mutate("resume")
+        observer.wait_for(
+            lambda now: now.get("1/second state", "succeeded") == "succeeded"
+            and now.get("workflow status") == "running"
+            and "1/held state" in now,
+            25 * self.scale,
+        )
+        time.sleep(1.5 * self.scale)  # what was published last is on its way
+        middle = self._peer.followed(name, end=False)
+        observer.look()
+        wrong = middle.get("problem", "") or _store(middle, observer.snapshot)
+        observer.mutate("stop", mode="=Now")
+        last = self._peer.followed(name, end=True)
+        after = observer.wait_for(lambda _: False, _END * self.scale)
+        if after.get("workflow status") != "ended":
+            return _unknown(one, "the scheduler did not end when the suite told it to")
+        if not last.get("topics", {}).get("all") and not middle.get("topics", {}).get("all"):
+            wrong = wrong or "no delta arrived"
+        if last.get("shutdown") is None:
+            wrong = wrong or last.get("problem") or "the end did not arrive"
+        elif observer.shutdown and observer.shutdown not in last["shutdown"]:
+            wrong = wrong or f"the end that arrived is {last['shutdown']!r}, not {observer.shutdown!r}"
+        elif last.get("wrong"):
+            wrong = wrong or f"deltas could not be applied: {last['wrong'][0]}"
+        return result(Told(Outcome.SUCCESS, _summary(middle, last)), wrong)
+
+    # -- acting
+
+    def _truth(self, scheduler: Scheduler, facts: State) -> Truth:
+        snapshot = scheduler.observer.snapshot
+        version = scheduler.run.contact.get("CYLC_VERSION", "")
+        return Truth(facts, snapshot, Place(scheduler.run.workflow, snapshot.workflow.id), version)
+
+    def _act(self, scheduler: Scheduler, one: Operation) -> _Played:
+        name = scheduler.run.workflow
+        trace = scheduler.trace()
+        began = time.monotonic()
+        act = one.act
+        command = by_hand(one, name)
+        if isinstance(act, Command):
+            told, answer = self._peer.command(act, {"w": name, "clock": _CLOCK})
+        else:
+            request = self._request(scheduler, act)
+            told, answer = self._peer.request(name, request)
+            if isinstance(act, Mutation) and told.outcome is Outcome.SUCCESS:
+                told = _of_mutation(act.name, answer.data, told)
+            if "request_string" in request.args and isinstance(act, Mutation):
+                command = ("client", name, "graphql", str(request.args["request_string"]))
+        return _Played(told, answer, time.monotonic() - began, tuple(trace.events), command)
+
+    def _request(self, scheduler: Scheduler, act: Request | Mutation | Follow) -> Request:
+        assert not isinstance(act, Follow)
+        if isinstance(act, Mutation):
+            given = {"workflows": [scheduler.run.workflow], **act.given}
+            document = mutations.write(self.client.minor, act.name, given)
+            return Request("graphql", document.args())
+        query = act.args.get("request_string")
+        if query is None:
+            return act
+        snapshot = scheduler.observer.snapshot
+        filled = query.replace("{id}", snapshot.workflow.id)
+        return evolve(act, args={**act.args, "request_string": filled})
+
+
+def _of_mutation(name: str, data: Any, told: Told) -> Told:
+    """Return what the answer to a mutation tells: it can refuse in its result."""
+    try:
+        result = data[name]["result"]
+        first = result[0]["response"] if isinstance(result, list) else result
+    except (LookupError, TypeError):
+        errors = _errors(data)
+        # A client that looks at what it asked for does not find it.
+        if errors:
+            return Told(Outcome.SUCCESS, f"no error, and data that is a list of errors: {errors}")
+        return Told(Outcome.SUCCESS, f"no error, and data without a result: {str(data)[:300]}")
+    if isinstance(first, list) and first[:1] == [False]:
+        return Told(Outcome.ERROR, str(first[1] if len(first) > 1 else first))
+    return told
+
+
+def _errors(data: Any) -> str:
+    found = re.findall(r"'message': (['\"])(.*?)\1", str(data))
+    return "; ".join(text for _, text in found[:2])
+
+
+def _changes(before: State, after: State, expect: Expectation | None = None) -> list[Change]:
+    ignored = _IGNORED - (expect.facts.keys() if expect is not None else set())
+    return [one for one in changes(before, after) if one.fact not in ignored]
+
+
+def _owns(one: Operation, fact: str) -> bool:
+    """Tell whether a fact is about what an operation acts on."""
+    if one.expect is not None and one.expect.covers(fact):
+        return True
+    names = {name for task in one.tasks for name in (task.name, f"{task.name}_child")}
+    parts = fact.split(" ")[0].split("/")
+    return bool(names & set(parts)) or (fact.startswith("broadcast ") and any(n in fact for n in names))
+
+
+def _invisible(one: Operation, facts: State) -> str:
+    """Return why nobody can tell what becomes of an operation."""
+    import fnmatch  # noqa: PLC0415
+
+    for need in one.needs:
+        if not any(fnmatch.fnmatchcase(fact, need) for fact in facts):
+            return f"this scheduler does not show {need!r}"
+    return ""
+
+
+def _judged(
+    one: Operation, seen: _Played, before: State, after: State, found: Sequence[Change]
+) -> Cell:
+    expect = one.expect or Expectation({})
+    if not expect.missing(before):
+        return _unknown(one, "it was so before", seen)
+    missing = expect.missing(after)
+    judgement = judge.of_change(seen.told, missing, found, expect.others(found))
+    wanted = f"{one.effect} ({expect})"
+    return _cell(one, judgement, seen, wanted, _found(expect, after), found)
+
+
+def _found(expect: Expectation, after: State) -> str:
+    return ", ".join(f"{name}: {after.get(name) or '(none)'}" for name in expect.facts)
+
+
+def _cell(
+    one: Operation,
+    judgement: Judgement,
+    seen: _Played,
+    expected: str,
+    found: str,
+    changed: Iterable[Change],
+) -> Cell:
+    return Cell(
+        one,
+        judgement,
+        seen.told,
+        expected,
+        found,
+        tuple(changed),
+        seen.command,
+        seen.seconds,
+        1,
+        seen.trace,
+    )
+
+
+def _unknown(one: Operation, why: str, seen: _Played | None = None) -> Cell:
+    judgement = Judgement(Verdict.INCONCLUSIVE, why)
+    if seen is None:
+        return Cell(one, judgement, command=by_hand(one, "WORKFLOW"))
+    return _cell(one, judgement, seen, one.effect, "", [])
+
+
+def _settled(cells: Sequence[Cell]) -> bool:
+    """Tell whether nothing more has to be tried: it was right at once, or came out twice alike."""
+    if cells and cells[0].verdict in _QUIET:
+        return True
+    verdicts = [cell.verdict for cell in cells]
+    return any(verdicts.count(v) > 1 for v in verdicts if v is not Verdict.INCONCLUSIVE) or (
+        verdicts.count(Verdict.INCONCLUSIVE) > 1 and len(set(verdicts)) == 1
+    )
+
+
+def _decided(cells: Sequence[Cell]) -> Cell:
+    """Return the cell that counts: what came out twice alike, or that nobody can tell."""
+    count = len(cells)
+    verdicts = [cell.verdict for cell in cells]
+    if count == 1:
+        return cells[0]
+    for cell in reversed(cells):
+        if verdicts.count(cell.verdict) > 1 and cell.verdict is not Verdict.INCONCLUSIVE:
+            return evolve(cell, attempts=count)
+    told = [cell for cell in cells if cell.verdict is not Verdict.INCONCLUSIVE]
+    if len(told) == 1:
+        # Only one of the attempts said anything: the others were disturbed.
+        return evolve(told[0], attempts=count)
+    if not told:
+        return evolve(cells[-1], attempts=count)
+    words = ", ".join(verdict.value for verdict in verdicts)
+    return evolve(
+        cells[-1],
+        judgement=Judgement(Verdict.INCONCLUSIVE, f"it came out differently each time: {words}"),
+        attempts=count,
+    )
+
+
+def _store(followed: Any, snapshot: Any) -> str:
+    """Return how a store that a client kept differs from the scheduler's last snapshot."""
+    store = followed.get("store")
+    if followed.get("wrong"):
+        return f"deltas could not be applied: {followed['wrong'][0]}"
+    if not store:
+        return ""
+    wanted = {one.id: one.state for one in (*snapshot.task_proxies, *snapshot.jobs)}
+    differs = sorted(
+        id_
+        for id_ in wanted.keys() | store["states"].keys()
+        if wanted.get(id_) != store["states"].get(id_)
+    )
+    if not differs:
+        return ""
+    id_ = differs[0]
+    return (
+        f"{id_.partition('//')[2]} is {store['states'].get(id_, 'absent')} in the store, and "
+        f"{wanted.get(id_, 'absent')} in the scheduler"
+    )
+
+
+def _summary(middle: Any, last: Any) -> str:
+    topics = ", ".join(f"{name} {count}" for name, count in last.get("topics", {}).items())
+    kept = f"; {last.get('checked', 0)} checksums compared" if middle.get("store") else ""
+    return f"publications: {topics}{kept}; the end: {last.get('shutdown')}"
+
+
+__all__ = ["Pair", "Task"]
