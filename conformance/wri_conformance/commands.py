@@ -382,6 +382,77 @@ def replay(argv: list[str]) -> int:
     from wri_conformance.replaying import command  # noqa: PLC0415
 
     return command.run(options.stream, options.into or ["reference"], as_json=options.json)
+@_told("wri interop")
+def interop(argv: list[str]) -> int:
+    """Try every client with every server: releases of cylc-flow and whatever has a manifest."""
+    from wri_conformance.interop import running  # noqa: PLC0415
+
+    parser = _Parser(
+        prog="wri interop",
+        description="Let every client drive every server, and tell from the state of the workflow "
+        "afterwards what came of it. NAME is a release such as 8.5.4, the path of a checkout of "
+        "cylc-flow, a manifest by name or path, or all: the last release of each minor version, "
+        "and the reference.",
+        epilog="exit status: 0 the matrix was made, whatever is in it, 2 interrupted, 3 the suite "
+        "broke, 4 bad usage",
+    )
+    parser.add_argument("name", nargs="*", help="implementations (default: all)")
+    parser.add_argument(
+        "--clients",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="only these as clients, separated by commas; may be repeated",
+    )
+    parser.add_argument(
+        "--servers", metavar="NAME", action="append", default=[], help="only these as servers"
+    )
+    parser.add_argument(
+        "--operations",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="only operations that match or begin so, such as cli/hold or 'graphql/*'",
+    )
+    parser.add_argument(
+        "-n",
+        dest="workers",
+        metavar="NUMBER",
+        type=int,
+        default=running.workers(),
+        help="how many pairs are played at once; most of them wait most of the time (%(default)s)",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="DIRECTORY",
+        default="wri-results/interop",
+        help="where interop.json goes (%(default)s)",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="keep the pairs that an earlier run has finished"
+    )
+    parser.add_argument("--list", action="store_true", help="list the operations, and do nothing")
+    parser.add_argument(
+        "--patience", metavar="FACTOR", type=float, default=1.0, help="multiply every wait"
+    )
+    options = parser.parse_args(argv)
+    if options.workers < 1:
+        parser.error("-n: give a number from 1")
+    if options.patience <= 0:
+        parser.error("--patience: give a number above 0")
+    return running.run(
+        running.Options(
+            names=tuple(options.name) or ("all",),
+            clients=tuple(options.clients),
+            servers=tuple(options.servers),
+            operations=tuple(options.operations),
+            workers=options.workers,
+            results=Path(options.results),
+            resume=options.resume,
+            scale=options.patience,
+            list_only=options.list,
+        )
+    )
 
 
 @_told("wri selftest")

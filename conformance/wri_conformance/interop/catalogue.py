@@ -18,6 +18,11 @@ from wri_conformance.interop.operations import (
 from wri_conformance.interop.state import Expectation
 from wri_conformance.interop.workflows import Task, Workflow
 
+STAGES: Final = ("read", "write", "alone", "last", "fresh", "stop", "run")
+
+SHARED: Final = frozenset(STAGES[:4])
+"""The stages that act on one workflow."""
+
 SETTING: Final = "environment/WRI"
 
 _TYPES: Final = {
@@ -134,25 +139,32 @@ def _reads_of_command_line() -> Iterable[Operation]:
         "it prints the snapshot",
         checks.snapshot_json,
     )
-    yield _read("dump", "dump {w}", "it prints every active task", checks.tasks_with_states)
     yield _read(
         "dump/tasks", "dump --tasks {w}", "it prints every active task", checks.tasks_with_states
     )
     yield _read(
-        "dump/flows", "dump --flows {w}", "it prints every active task", checks.tasks_with_states
+        "dump/flows",
+        "dump --tasks --flows {w}",
+        "it prints every active task",
+        checks.tasks_with_states,
     )
     yield _read(
         "dump/raw", "dump --raw {w}", "it prints the data", checks.mentions("1/busy", "running")
     )
-    yield _read(
-        "dump/global", "dump --global {w}", "it prints the workflow's data", checks.mentions("running")
-    )
+    for id_, options in (("dump", ""), ("dump/global", "--global ")):
+        yield _read(
+            id_,
+            f"dump {options}{{w}}",
+            "it prints the workflow's data",
+            checks.mentions("status=running", "busy"),
+        )
     yield _read("ping/workflow", "ping {w}", "it ends with status 0", checks.mentions())
     yield _read(
         "ping/task",
         "ping {w}//1/busy",
         "it ends with status 0, since the task is running",
         checks.mentions(),
+        until=4,
     )
     yield _read(
         "get-workflow-version",
@@ -179,7 +191,7 @@ def _reads_of_command_line() -> Iterable[Operation]:
         "show/task",
         "show {w}//1/busy",
         "it prints the task's outputs",
-        checks.mentions("succeeded", "started", "message x"),
+        checks.mentions("succeeded", "started", "submit-failed"),
     )
     yield _read(
         "show/waiting",
@@ -205,13 +217,19 @@ def _reads_of_command_line() -> Iterable[Operation]:
         "it prints the task's outputs as JSON",
         checks.show_json("1/busy", "succeeded"),
     )
-    yield _read(
-        "workflow-state",
-        "workflow-state {w} --task=busy --point=1 --status=running --max-polls=1 --interval=1",
-        "it finds the state in the scheduler's database",
-        checks.mentions(),
-        needs=("parameter *",),
-    )
+    for id_, arguments, since, until in (
+        ("workflow-state/options", "{w} --task=busy --point=1 --status=running", 0, 2),
+        ("workflow-state", "{w}//1/busy:started --triggers", 3, 99),
+    ):
+        yield _read(
+            id_,
+            f"workflow-state {arguments} --max-polls=1 --interval=1",
+            "it finds the state in the scheduler's database",
+            checks.mentions(),
+            since=since,
+            until=until,
+            needs=("parameter *",),
+        )
     yield _read(
         "cat-log",
         "cat-log {w}",
@@ -411,7 +429,7 @@ def _pairs() -> Iterable[Operation]:
                 _ran(n, flows),
                 graphql_id=f"trigger/flow-{which}",
                 may=_may_run(n),
-                stage="alone" if which == "new" else "write",
+                stage="last" if which == "new" else "write",
             )
         n = f"setout_{suffix}"
         yield one(
@@ -469,8 +487,8 @@ def _pairs() -> Iterable[Operation]:
             _ids(n),
             "the running task has failed",
             (Task(n, "running"),),
-            {f"1/{n} state": "failed", f"1/{n}/01 job": "failed"},
-            may=(f"1/{n} output failed", f"1/{n} pool", f"1/{n} held"),
+            {f"1/{n} state": "failed"},
+            may=(f"1/{n} output failed", f"1/{n} pool", f"1/{n} held", f"1/{n}/01 job"),
         )
         n = f"message_{suffix}"
         yield one(
@@ -592,13 +610,12 @@ def _pairs() -> Iterable[Operation]:
     n = "trigger_wait_c"
     yield _write(
         "cli/trigger/wait",
-        "cylc trigger --flow=new --wait WORKFLOW//CYCLE/TASK",
-        "the task runs in a new flow",
-        _command(f"trigger --flow=new --wait {{w}}//1/{n}"),
+        "cylc trigger --wait WORKFLOW//CYCLE/TASK",
+        "the task runs in the flow that there is",
+        _command(f"trigger --wait {{w}}//1/{n}"),
         (Task(n, "gated"),),
-        _ran(n, ANY_FLOW),
+        _ran(n),
         may=_may_run(n),
-        stage="alone",
     )
     n = "set_all_c"
     yield _write(
@@ -617,10 +634,10 @@ def _pairs() -> Iterable[Operation]:
         "cylc set --flow=new WORKFLOW//CYCLE/TASK",
         "what comes after the task has its prerequisite, in a new flow",
         _command(f"set --flow=new {{w}}//1/{n}"),
-        (Task(n, child=True),),
+        (Task(n, "gated", child=True),),
         {f"1/{n}_child prerequisite 1": "true", f"1/{n}_child flows": ANY_FLOW},
         since=3,
-        stage="alone",
+        stage="last",
     )
     n = "set_none_c"
     yield _write(
@@ -644,9 +661,12 @@ def _pairs() -> Iterable[Operation]:
     )
 
 
-_POINT: Final = {"parameter holdcp": "1", "2/cyc held": "true", "3/cyc held": "true"}
-_NO_POINT: Final = {"parameter holdcp": "", "2/cyc held": "false", "3/cyc held": "false"}
-_HELD_LATER: Final = ("2/* held", "3/* held")
+_STOPS: Final = ("parameter stop*",)
+"""One that keeps no database shows only the nearest of them."""
+
+_POINT: Final = {"2/cyc held": "true", "3/cyc held": "true"}
+_NO_POINT: Final = {"2/cyc held": "false", "3/cyc held": "false"}
+_HELD_LATER: Final = ("2/* held", "3/* held", "parameter holdcp")
 
 
 def _alone() -> Iterable[Operation]:
@@ -668,7 +688,7 @@ def _alone() -> Iterable[Operation]:
             "no task is held any more, nor is there a point to hold after",
             _command("release --all {w}") if cli else Mutation("releaseHoldPoint"),
             "alone",
-            expect=Expectation(_NO_POINT, ("* held",)),
+            expect=Expectation(_NO_POINT, ("* held", "parameter holdcp")),
             before=hold_point,
             ready=Expectation(_POINT),
             after=(("releaseHoldPoint", {}),),
@@ -678,10 +698,10 @@ def _alone() -> Iterable[Operation]:
         "the mutation setGraphWindowExtent",
         "the window has another extent",
         Mutation("setGraphWindowExtent", {"nEdgeDistance": 2}),
-        "alone",
-        expect=Expectation({"workflow window": "2"}, ("*/*", "definition *")),
-        needs=("workflow window",),
-        after=(("setGraphWindowExtent", {"nEdgeDistance": 1}),),
+        "fresh",
+        (Task("gate"), Task("far", "gated", child=True), Task("farther", "after", after="far_child")),
+        Expectation({"1/farther state": "waiting"}, ("workflow window", "*/*")),
+        then=(("trigger", _ids("far")),),  # old ones look at the extent when tasks move
     )
     yield Operation(
         "cli/stop/cycle",
@@ -689,7 +709,7 @@ def _alone() -> Iterable[Operation]:
         "the workflow will stop after this cycle point",
         _command("stop {w}//2"),
         "alone",
-        expect=Expectation({"parameter stopcp": "2"}),
+        expect=Expectation({"parameter stopcp": "2"}, _STOPS),
         needs=("parameter stopcp",),
     )
     yield Operation(
@@ -698,7 +718,7 @@ def _alone() -> Iterable[Operation]:
         "the workflow will stop after this task",
         _command("stop {w}//1/gate"),
         "alone",
-        expect=Expectation({"parameter stop_task": "1/gate"}),
+        expect=Expectation({"parameter stop_task": "1/gate"}, _STOPS),
         needs=("parameter stop_task",),
     )
     yield Operation(
@@ -707,7 +727,9 @@ def _alone() -> Iterable[Operation]:
         "the workflow will stop at this time",
         _command("stop --wall-clock={clock} {w}"),
         "alone",
-        expect=Expectation({"parameter stop_clock_time": "4102444800"}),
+        expect=Expectation(
+            {"parameter stop_clock_time": "4102444800|2100-01-01T00:00:00Z"}, _STOPS
+        ),
         needs=("parameter stop_clock_time",),
     )
     for name, until, since in (("set-verbosity", 2, 0), ("verbosity", 99, 3)):
@@ -717,7 +739,8 @@ def _alone() -> Iterable[Operation]:
             "the scheduler writes DEBUG messages into its log",
             _command(f"{name} DEBUG {{w}}"),
             "alone",
-            expect=Expectation({"log debug": "true"}),
+            expect=Expectation({"log debug": "true"}, ("1/cyc held",)),
+            then=(("hold", _ids("cyc")), ("release", _ids("cyc"))),
             since=since,
             until=until,
             needs=("log debug",),
@@ -726,7 +749,7 @@ def _alone() -> Iterable[Operation]:
         ("cli/reload", _command("reload {w}"), "cylc reload WORKFLOW", 0, False),
         ("cli/reload/global", _command("reload --global {w}"), "cylc reload --global WORKFLOW", 5, False),
         ("graphql/mutation/reload", Mutation("reload"), "the mutation reload", 0, False),
-        ("cli/validate-reinstall", _command("validate-reinstall --yes {w}", seconds=60), "cylc validate-reinstall WORKFLOW", 1, True),
+        ("cli/validate-reinstall", _command("validate-reinstall --yes {w}", seconds=60, older=((1, ("validate-reinstall", "{w}")),)), "cylc validate-reinstall WORKFLOW", 1, True),
     ):
         new = "new_" + id_.split("/", 1)[1].replace("/", "_").replace("-", "_")
         yield Operation(
@@ -734,9 +757,11 @@ def _alone() -> Iterable[Operation]:
             title,
             "the scheduler knows the task that was added to the definition",
             act,
-            "alone",
-            expect=Expectation(
-                {f"definition {new}": "there", "workflow status": "running"}, (f"*/{new} *", f"*/{new}/* *", "* prerequisite *", "parameter *")
+            "fresh",
+            (Task("gate"), Task("other")),
+            Expectation(
+                {f"definition {new}": "there", "workflow status": "running"},
+                (f"*/{new} *", f"*/{new}/* *", "parameter *"),
             ),
             edit=(new,),
             since=since,
@@ -767,7 +792,7 @@ def _alone() -> Iterable[Operation]:
     for id_, option, since, until, now in (
         ("cli/trigger/paused", "", 0, 3, False),
         ("cli/trigger/paused-now", "", 4, 99, True),
-        ("cli/trigger/on-resume", "--on-resume ", 4, 99, False),
+        ("cli/trigger/on-resume", "--on-resume ", 4, 6, False),
     ):
         n = id_.split("/")[2].replace("-", "_")
         waits = Expectation({f"1/{n} state": "waiting", "workflow status": "paused"})
@@ -844,7 +869,7 @@ def operations() -> tuple[Operation, ...]:
                 *_stops(),
                 *_streams(),
             ),
-            key=lambda one: ("read", "write", "alone", "stop", "run").index(one.stage),
+            key=lambda one: STAGES.index(one.stage),
         )
     )
 
@@ -862,5 +887,5 @@ def select(patterns: Iterable[str]) -> list[Operation]:
 
 def main_workflow() -> Workflow:
     """Return the workflow on which all but stops and streams act."""
-    own = [t for one in operations() if one.stage in {"read", "write", "alone"} for t in one.tasks]
+    own = [t for one in operations() if one.stage in SHARED for t in one.tasks]
     return Workflow((*_SHARED, *own))

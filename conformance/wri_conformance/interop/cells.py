@@ -86,11 +86,11 @@ def _without_numbers(reason: str) -> str:
     return re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,}\b", "UUID", reason)
 
 
-def by_hand(operation: Operation, workflow: str) -> tuple[str, ...]:
+def by_hand(operation: Operation, workflow: str, minor: int | None = None) -> tuple[str, ...]:
     """Return how to do it by hand."""
     act = operation.act
     if isinstance(act, Command):
-        return ("cylc", *(one.replace("{w}", workflow) for one in act.arguments))
+        return ("cylc", *(one.replace("{w}", workflow) for one in act.words(minor)))
     if isinstance(act, Mutation):
         given = ", ".join(f"{key}: {value}" for key, value in act.given.items())
         return ("client", workflow, "graphql", f"mutation {act.name}({given})")

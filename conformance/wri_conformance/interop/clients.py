@@ -21,7 +21,7 @@ import pyte
 from attrs import define, field
 
 from wri_conformance.adapters import Adapter, AdapterError
-from wri_conformance.interop.forking import Driver, Forge
+from wri_conformance.interop.forking import Driver, DriverError, Forge
 from wri_conformance.interop.judge import Outcome, Told, told_by_command
 from wri_conformance.interop.operations import Answer, Command, Request
 from wri_conformance.interop.subjects import Subject
@@ -34,12 +34,17 @@ _PATIENCE: Final = 30.0  # seconds until the process of a client has said what c
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]|\x0f|\x0e")
 _SCREEN: Final = (120, 60)  # columns and lines
 _LOOK: Final = 0.2
+_STILL: Final = 3.5  # seconds after which a screen that shows something is taken for drawn
 
 
 class Client(ABC):
     """What a pair needs of a client."""
 
     command_line = False
+
+    @abstractmethod
+    def wait_ready(self) -> None:
+        """Wait until it can be used; raises DriverError."""
 
     @abstractmethod
     def request(self, workflow: str, request: Request) -> tuple[Told, Answer]:
@@ -144,10 +149,11 @@ class CylcClient(Client):
         return self._api.answer(self._api.ask(task), key, _PATIENCE)
 
     def command(self, command: Command, fill: Mapping[str, str]) -> tuple[Told, Answer]:
+        """Carry out a command in a process of its own."""
         with self._lock:
             self._count += 1
             base = self.home / "tmp" / f"command{self._count}"
-        arguments = [_fill(one, fill) for one in command.arguments]
+        arguments = [_fill(one, fill) for one in command.words(self.subject.minor)]
         if command.terminal:
             return self._on_screen(arguments, command.seconds)
         stdin = base.with_suffix(".in")
@@ -174,21 +180,24 @@ class CylcClient(Client):
         deadline = time.monotonic() + seconds
         best = ""
         since = time.monotonic()
+
+        def feed(seconds: float) -> str:
+            while select.select([master], [], [], seconds)[0]:
+                try:
+                    stream.feed(os.read(master, 1 << 16))
+                except OSError:
+                    break
+                seconds = 0.0
+            return "\n".join(line.rstrip() for line in screen.display).strip()
+
         try:
             while process.poll() is None and time.monotonic() < deadline:
-                if select.select([master], [], [], _LOOK)[0]:
-                    with contextlib.suppress(OSError):
-                        stream.feed(os.read(master, 1 << 16))
-                now = "\n".join(line.rstrip() for line in screen.display).strip()
+                now = feed(_LOOK)
                 if now != best:
                     best, since = now, time.monotonic()
-                if "waiting" in now or (now and time.monotonic() - since > 8):  # noqa: PLR2004
-                    time.sleep(1)
-                    with contextlib.suppress(OSError):
-                        while select.select([master], [], [], 0)[0]:
-                            stream.feed(os.read(master, 1 << 16))
-                    best = "\n".join(line.rstrip() for line in screen.display).strip()
+                if best and time.monotonic() - since > _STILL:
                     break
+            best = feed(0) or best
             status = process.poll()
             if status is None:
                 os.write(master, b"q")
@@ -276,6 +285,13 @@ class AdapterClient(Client):
                 self.workshop.directory / f"{self.home.name}.{role}",
             )
         return self._adapters[role]
+
+    def wait_ready(self) -> None:
+        """Make sure that its adapters work here; raises DriverError."""
+        for role in self.subject.manifest.adapters:
+            found = self._do(role, "capabilities", _PATIENCE)
+            if found["result"] != "capabilities":
+                raise DriverError(f"the adapter does not work: {found.get('message', found)}")
 
     def _do(self, role: str, do: str, seconds: float, **more: Any) -> dict[str, Any]:
         with self._lock:

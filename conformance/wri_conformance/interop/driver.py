@@ -84,7 +84,7 @@ def carry_out(task, program):
             status = 0
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else int(error.code is not None)
-            if isinstance(error.code, str):
+            if error.code is not None and not isinstance(error.code, int):
                 print(error.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +25,9 @@ REPLY: Final = 8.0
 """Seconds in which a scheduler that works answers, also on a machine that does much else."""
 
 _PAUSE: Final = 0.15  # seconds between two looks
-_SETTLED: Final = 1.6  # seconds without a change after which nothing more is expected: two bursts
+SETTLED: Final = 1.4
+"""Seconds without a change after which none is expected: more than between two bursts."""
+
 _PARAMETERS: Final = ("is_paused", "holdcp", "stopcp", "stop_task", "stop_clock_time")
 
 
@@ -137,7 +140,7 @@ class Observer:
     def _database(self) -> dict[str, str]:
         path = self.run.run_dir / "log" / "db"
         if not path.exists():
-            return {}
+            return _stops(self.snapshot.workflow.status_msg)
         facts: dict[str, str] = {}
         with contextlib.suppress(sqlite3.Error):
             connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0.5)
@@ -146,9 +149,13 @@ class Observer:
                 held = dict(rows)
                 for key in _PARAMETERS:
                     facts[f"parameter {key}"] = _parameter(held.get(key))
-                pool = connection.execute("SELECT cycle, name, status FROM task_pool").fetchall()
-                for cycle, name, status in pool:
+                pool = connection.execute(
+                    "SELECT cycle, name, status, flow_nums FROM task_pool"
+                ).fetchall()
+                for cycle, name, status, flows in pool:
                     facts[f"{cycle}/{name} pool"] = str(status)
+                    # 8.0 publishes the flows that were expected of a task that now runs in none.
+                    facts[f"{cycle}/{name} flows"] = state.flow_numbers(flows)
             finally:
                 connection.close()
         return facts
@@ -161,9 +168,15 @@ class Observer:
         return {}
 
     def wait_for(
-        self, satisfied: Callable[[Mapping[str, str]], bool], seconds: float
+        self,
+        satisfied: Callable[[Mapping[str, str]], bool],
+        seconds: float,
+        calm: float = SETTLED,
     ) -> dict[str, str]:
-        """Return the state as soon as it is satisfying and has settled, or at the end of the time."""
+        """Return the state when it is satisfying and nothing has changed for `calm` seconds.
+
+        Otherwise the one at the end of the time.
+        """
         deadline = time.monotonic() + seconds
         last: dict[str, str] = {}
         since = time.monotonic()
@@ -171,14 +184,16 @@ class Observer:
             now = self.look()
             if now != last:
                 last, since = now, time.monotonic()
-            calm = time.monotonic() - since >= _SETTLED
-            if self.gone or (calm and satisfied(now)) or time.monotonic() > deadline:
+            settled = time.monotonic() - since >= calm
+            if self.gone or (settled and satisfied(now)) or time.monotonic() > deadline:
                 return now
             time.sleep(_PAUSE)
 
-    def wait(self, wanted: Expectation, seconds: float) -> dict[str, str]:
+    def wait(
+        self, wanted: Expectation, seconds: float, calm: float = SETTLED
+    ) -> dict[str, str]:
         """Return the state when it is as expected and has settled, or at the end of the time."""
-        return self.wait_for(lambda now: not wanted.missing(now), seconds)
+        return self.wait_for(lambda now: not wanted.missing(now), seconds, calm)
 
     def close(self) -> None:
         """Drop all connections."""
@@ -186,6 +201,18 @@ class Observer:
             if peer is not None:
                 peer.close()
         self._context.destroy(linger=0)
+
+
+def _stops(message: str) -> dict[str, str]:
+    """Return what a status message says of where the workflow will stop.
+
+    That is how one that keeps no database shows it: a cycle point, a task, or a time.
+    """
+    facts = dict.fromkeys(("parameter stopcp", "parameter stop_task", "parameter stop_clock_time"), "")
+    if found := re.search(r"\bstop at (\S+)", message):
+        kind = "stop_task" if "/" in found[1] else "stop_clock_time" if "T" in found[1] else "stopcp"
+        facts[f"parameter {kind}"] = found[1]
+    return facts
 
 
 def _parameter(value: Any) -> str:

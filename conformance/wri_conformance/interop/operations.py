@@ -37,6 +37,15 @@ class Command:
     seconds: float = 25.0
     terminal: bool = False
     """Whether it is a program with a full screen, which ends when q is pressed."""
+    older: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """How releases up to a minor one spell it, oldest first."""
+
+    def words(self, minor: int | None) -> tuple[str, ...]:
+        """Return the arguments as the release 8.`minor` takes them."""
+        for until, arguments in self.older:
+            if minor is not None and minor <= until:
+                return arguments
+        return self.arguments
 
 
 @frozen

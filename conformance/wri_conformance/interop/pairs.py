@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from attrs import define, evolve, field, frozen
 
 from wri_conformance.interop import catalogue, clients, judge, mutations
 from wri_conformance.interop.cells import Cell, by_hand
-from wri_conformance.interop.clients import Client, CylcClient
+from wri_conformance.interop.clients import Client
 from wri_conformance.interop.forking import DriverError
 from wri_conformance.interop.judge import Judgement, Outcome, Told, Verdict
 from wri_conformance.interop.observer import Unreachable
@@ -39,6 +40,7 @@ _EFFECT: Final = 10.0  # seconds in which an effect has to show
 _END: Final = 20.0  # seconds in which a scheduler has to end
 _NOTHING: Final = 2.5  # seconds in which what an error denies would show
 _SETUP: Final = 15.0
+_UNDONE: Final = 5.0
 _ATTEMPTS: Final = 3
 _IGNORED: Final = frozenset({"workflow message", "log debug"})
 """Facts that change by themselves, unless an operation is about them."""
@@ -86,8 +88,7 @@ class Pair:
             self._stable = Stable(patient(self.server), self.workshop, home)
             self._peer = clients.make(self.client, self.workshop, home)
             try:
-                if isinstance(self._peer, CylcClient):
-                    self._peer.wait_ready()
+                self._peer.wait_ready()
                 done |= self._tried(wanted)
             except DriverError as error:
                 done |= {one.id: _unknown(one, str(error)) for one in wanted if one.id not in done}
@@ -104,16 +105,19 @@ class Pair:
             if not left or self.stopped():
                 break
             for cell in self._round(left, solo=attempt > 0):
+                if cell.verdict not in _QUIET:
+                    self.say(f"{cell.operation.id}: {cell.verdict.value}: {cell.judgement.reason}")
                 rounds[cell.operation.id].append(cell)
             left = [one for one in left if not _settled(rounds[one.id])]
         return {id_: _decided(cells) for id_, cells in rounds.items() if cells}
 
     def _round(self, operations: Sequence[Operation], *, solo: bool) -> list[Cell]:
-        shared = [one for one in operations if one.stage in {"read", "write", "alone"}]
-        others = [one for one in operations if one.stage in {"stop", "run"}]
+        shared = [one for one in operations if one.stage in catalogue.SHARED]
+        others = [one for one in operations if one.stage not in catalogue.SHARED]
         with ThreadPoolExecutor(2) as pool:
-            main = pool.submit(self._main, shared, solo=solo)
-            rest = pool.submit(lambda: [cell for one in others for cell in self._own(one)])
+            read = threading.Event()
+            main = pool.submit(self._main, shared, read, solo=solo)
+            rest = pool.submit(self._rest, others, read)
             return [*main.result(), *rest.result()]
 
     # -- one scheduler for many
@@ -122,28 +126,45 @@ class Pair:
         name = f"w{next(self._numbers)}"
         return self._stable.start(name, workflow, state)
 
-    def _main(self, operations: Sequence[Operation], *, solo: bool) -> list[Cell]:
+    def _rest(self, operations: Sequence[Operation], read: threading.Event) -> list[Cell]:
+        """Play those with schedulers of their own, which others might list while they read."""
+        read.wait()
+        return [cell for one in operations for cell in self._own(one)]
+
+    def _main(
+        self, operations: Sequence[Operation], read: threading.Event, *, solo: bool
+    ) -> list[Cell]:
         if not operations:
+            read.set()
             return []
         try:
             scheduler = self._start(catalogue.main_workflow(), "running")
-        except (StartError, Mistake, DriverError) as error:
+        except (StartError, Mistake, DriverError, Unreachable) as error:
+            read.set()
             return [_unknown(one, f"the scheduler did not start: {error}") for one in operations]
         cells: dict[str, Cell] = {}
         try:
             for stage, play in (("read", self._reads), ("write", self._writes)):
                 some = [one for one in operations if one.stage == stage]
-                if some and not self.stopped():
-                    cells |= {cell.operation.id: cell for cell in play(scheduler, some)}
+                for group in [[one] for one in some] if solo else [some] if some else []:
+                    if not self.stopped():
+                        cells |= {cell.operation.id: cell for cell in play(scheduler, group)}
+                if stage == "read":
+                    read.set()
             for one in operations:
-                if one.stage == "alone" and not self.stopped():
-                    cells[one.id] = self._alone(scheduler, one)
-        except (Unreachable, DriverError) as error:
+                if one.stage not in {"alone", "last"} or self.stopped():
+                    continue
+                if scheduler.observer.ended:  # the one before was too much for it
+                    scheduler.close()
+                    scheduler = self._start(catalogue.main_workflow(), "running")
+                cells[one.id] = self._alone(scheduler, one)
+        except (Unreachable, DriverError, StartError) as error:
             ended = scheduler.observer.run.ended()
             why = f"{error}{f': {ended}' if ended else ''}"
             for one in operations:
                 cells.setdefault(one.id, _unknown(one, why))
         finally:
+            read.set()
             scheduler.close()
         return [cells[one.id] for one in operations if one.id in cells]
 
@@ -195,10 +216,7 @@ class Pair:
             found = mine[one.id] + (strange if len(operations) == 1 else [])
             cell = _judged(one, played[one.id], before, after, found)
             if strange and len(operations) > 1 and cell.verdict is Verdict.OK:
-                # Whoever did that, it is found out when each is tried with nobody else.
-                if self._innocent(one, strange):
-                    yield cell
-                    continue
+                # Whoever did that is found out when each is tried with nobody else.
                 cell = evolve(
                     cell,
                     judgement=Judgement(
@@ -209,16 +227,10 @@ class Pair:
                 )
             yield cell
 
-    @staticmethod
-    def _innocent(one: Operation, strange: Sequence[Change]) -> bool:
-        """Tell whether nothing that an operation names is in changes that nobody explains."""
-        del one
-        return not strange
-
     def _alone(self, scheduler: Scheduler, one: Operation) -> Cell:
         observer = scheduler.observer
         if not self._prepare(scheduler, [one]):
-            self._undo(scheduler, one)
+            self._undo(scheduler, one, {})
             return _unknown(one, "the suite could not prepare it")
         if one.edit:
             self._edit(scheduler, one)
@@ -241,7 +253,7 @@ class Pair:
         )
         found = _changes(before, after, expect)
         if one.then and not success:
-            found = [c for c in found if not c.fact.startswith(("workflow ", "parameter "))]
+            found = []  # what the suite itself did then
         cell = _judged(one, seen, before, after, found)
         if too_early and success:
             cell = evolve(
@@ -251,7 +263,7 @@ class Pair:
                     f"{judge.said(seen.told)}, but it came too early: {too_early[0]}",
                 ),
             )
-        self._undo(scheduler, one)
+        self._undo(scheduler, one, before)
         return cell
 
     def _edit(self, scheduler: Scheduler, one: Operation) -> None:
@@ -279,12 +291,17 @@ class Pair:
             link.symlink_to(source)
         scheduler.more += one.edit
 
-    def _undo(self, scheduler: Scheduler, one: Operation) -> None:
-        for name, arguments in one.after:
-            with contextlib.suppress(Unreachable, ValueError):
+    def _undo(self, scheduler: Scheduler, one: Operation, before: State) -> None:
+        """Put back what the operation, or the suite for it, has changed."""
+        if not one.after:
+            return
+        with contextlib.suppress(Unreachable, ValueError):
+            for name, arguments in one.after:
                 scheduler.observer.mutate(name, **arguments)
-        if one.after:
-            scheduler.observer.wait_for(lambda _: True, 4)
+            facts = {"workflow status": "running", "parameter holdcp": before.get("parameter holdcp", "")}
+            if one.ready is not None:  # what the suite did for it is undone as well
+                facts["parameter holdcp"] = ""
+            scheduler.observer.wait(Expectation(facts), _UNDONE * self.scale, calm=0)
 
     def _prepare(self, scheduler: Scheduler, operations: Sequence[Operation]) -> set[str]:
         """Do what makes operations possible; return the ids of those that are."""
@@ -297,6 +314,7 @@ class Pair:
         now = scheduler.observer.wait_for(
             lambda now: not any(one.ready and one.ready.missing(now) for one in wanted),
             _SETUP * self.scale,
+            calm=0,
         )
         return {one.id for one in operations if one.ready is None or not one.ready.missing(now)}
 
@@ -308,10 +326,11 @@ class Pair:
         try:
             state = "paused" if one.stage == "run" else "running"
             scheduler = self._start(Workflow(one.tasks, last=1), state)
-        except (StartError, Mistake, DriverError) as error:
+        except (StartError, Mistake, DriverError, Unreachable) as error:
             return [_unknown(one, f"the scheduler did not start: {error}")]
         try:
-            return [self._stream(scheduler, one) if one.stage == "run" else self._stop(scheduler, one)]
+            play = {"run": self._stream, "stop": self._stop, "fresh": self._alone}[one.stage]
+            return [play(scheduler, one)]
         except (Unreachable, DriverError) as error:
             return [_unknown(one, str(error))]
         finally:
@@ -332,7 +351,7 @@ class Pair:
 
         def result(told: Told, wrong: str) -> Cell:
             seen = _Played(
-                told, Answer(), time.monotonic() - began, tuple(trace.events), by_hand(one, name)
+                told, Answer(), time.monotonic() - began, tuple(trace.events), by_hand(one, name, self.client.minor)
             )
             return _cell(one, judge.of_read(told, wrong, []), seen, one.effect, wrong or "as it is", [])
 
@@ -384,7 +403,7 @@ class Pair:
         trace = scheduler.trace()
         began = time.monotonic()
         act = one.act
-        command = by_hand(one, name)
+        command = by_hand(one, name, self.client.minor)
         if isinstance(act, Command):
             told, answer = self._peer.command(act, {"w": name, "clock": _CLOCK})
         else:

@@ -15,7 +15,7 @@ from wri_conformance.interop.workflows import Workflow
 from wri_conformance.runs import Run, StartError, Workshop, environment
 from wri_conformance.trace import Trace
 
-_HOST: Final = "127.0.0.1"
+_HOST: Final = "localhost"
 _PAUSE: Final = 0.1
 
 
@@ -44,6 +44,8 @@ class Scheduler:
 
     def close(self) -> None:
         """End it."""
+        contact = self.client_home / "cylc-run" / self.run.workflow / ".service" / "contact"
+        contact.unlink(missing_ok=True)  # other commands look for what runs
         self.relay.close()
         self.observer.close()
         self.run.close()

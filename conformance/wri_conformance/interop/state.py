@@ -55,7 +55,7 @@ def _proxy(proxy: Any) -> dict[str, str]:
         f"{name} state": proxy.state,
         f"{name} held": _yes(proxy.is_held),
         f"{name} queued": _yes(proxy.is_queued),
-        f"{name} flows": _flows(proxy.flow_nums),
+        f"{name} flows": flow_numbers(proxy.flow_nums),
         f"{name} submissions": str(proxy.job_submits),
     }
     for label, output in proxy.outputs.items():
@@ -71,7 +71,7 @@ def _yes(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _flows(text: str) -> str:
+def flow_numbers(text: str) -> str:
     """Return flow numbers in order, whatever the sender's order is."""
     try:
         return json.dumps(sorted(json.loads(text or "[]")))

@@ -1,6 +1,7 @@
 """What can be put into the matrix: releases, checkouts, and whatever has a manifest."""
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ _GLOBAL: Final = """\
 [scheduler]
     [[host self-identification]]
         method = hardwired
-        host = 127.0.0.1
+        host = localhost
 """
 _READY: Final = 90.0  # seconds; many start at once
 _PLAY: Final = ("cylc", "play", "--no-detach", "--mode=simulation")
@@ -100,7 +101,7 @@ def _is_manifest(name: str) -> bool:
     if name.endswith((".yaml", ".yml")):
         return True
     known = {path.stem for path in manifest.directory().glob("*.yaml")}
-    return name in known and not Path(name).is_dir()
+    return name in known
 
 
 def _of_manifest(name: str, say: Callable[[str], None]) -> Subject:
@@ -114,8 +115,6 @@ def _of_manifest(name: str, say: Callable[[str], None]) -> Subject:
 def _version_of(one: Manifest) -> str:
     if isinstance(one.version, str):
         return one.version
-    import sys  # noqa: PLC0415
-
     places = {"{manifest_dir}": str(one.path.resolve().parent), "{python}": sys.executable}
     command = [places.get(part, part) for part in one.version]
     command = [part.replace("{manifest_dir}", places["{manifest_dir}"]) for part in command]
@@ -149,9 +148,15 @@ def _of_release(
             programs,
         ) from None
     kind = "release" if name.removeprefix("cylc-flow").lstrip("-=@") == one.name and not Path(name).is_dir() else "checkout"
+    return _cylc(one.name, version, kind, programs, ".".join(map(str, found.version)), minor)
+
+
+def _cylc(
+    name: str, version: str, kind: str, programs: Path, python: str, minor: int | None
+) -> Subject:
     described = Manifest(
         path=Path(name),
-        name=one.name,
+        name=name,
         version=version,
         pip=(),
         variables={"CYLC_CONF_PATH": "{home}/conf"},
@@ -163,9 +168,28 @@ def _of_release(
         end=20.0,
         known_failures=(),
     )
-    return Subject(
-        one.name, version, kind, described, programs, ".".join(map(str, found.version)), minor
-    )
+    return Subject(name, version, kind, described, programs, python, minor)
+
+
+def store(one: Subject) -> dict[str, Any]:
+    """Return what `restore` makes an implementation from, in another process."""
+    return {
+        **one.to_json(),
+        "manifest": str(one.manifest.path),
+        "path": None if one.path is None else str(one.path),
+        "minor": one.minor,
+    }
+
+
+def restore(stored: Mapping[str, Any]) -> Subject:
+    """Return what `store` was given."""
+    path = None if stored["path"] is None else Path(stored["path"])
+    name, version, kind = stored["name"], stored["version"], stored["kind"]
+    if kind != "manifest":
+        assert path is not None
+        return _cylc(name, version, kind, path, stored["python"], stored["minor"])
+    described = manifest.load(Path(stored["manifest"]), load_specification())
+    return Subject(name, version, kind, described, path)
 
 
 def patient(one: Subject) -> Subject:
