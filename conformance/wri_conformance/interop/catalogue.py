@@ -661,7 +661,7 @@ def _pairs() -> Iterable[Operation]:
     )
 
 
-_STOPS: Final = ("parameter stop*",)
+_STOPS: Final = ("parameter stop*", "stops at *")
 """One that keeps no database shows only the nearest of them."""
 
 _POINT: Final = {"2/cyc held": "true", "3/cyc held": "true"}
@@ -709,8 +709,8 @@ def _alone() -> Iterable[Operation]:
         "the workflow will stop after this cycle point",
         _command("stop {w}//2"),
         "alone",
-        expect=Expectation({"parameter stopcp": "2"}, _STOPS),
-        needs=("parameter stopcp",),
+        expect=Expectation({"stops at cycle": "2"}, _STOPS),
+        needs=("stops at cycle",),
     )
     yield Operation(
         "cli/stop/task",
@@ -718,8 +718,8 @@ def _alone() -> Iterable[Operation]:
         "the workflow will stop after this task",
         _command("stop {w}//1/gate"),
         "alone",
-        expect=Expectation({"parameter stop_task": "1/gate"}, _STOPS),
-        needs=("parameter stop_task",),
+        expect=Expectation({"stops at task": "1/gate"}, _STOPS),
+        needs=("stops at task",),
     )
     yield Operation(
         "cli/stop/wall-clock",
@@ -728,9 +728,9 @@ def _alone() -> Iterable[Operation]:
         _command("stop --wall-clock={clock} {w}"),
         "alone",
         expect=Expectation(
-            {"parameter stop_clock_time": "4102444800|2100-01-01T00:00:00Z"}, _STOPS
+            {"stops at time": "4102444800|2100-01-01T00:00:00Z"}, _STOPS
         ),
-        needs=("parameter stop_clock_time",),
+        needs=("stops at time",),
     )
     for name, until, since in (("set-verbosity", 2, 0), ("verbosity", 99, 3)):
         yield Operation(

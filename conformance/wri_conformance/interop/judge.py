@@ -60,7 +60,7 @@ class Judgement:
     reason: str
 
 
-_TRACEBACK = re.compile(r"Traceback \(most recent call last\)|'traceback': \[|\"traceback\": \[")
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\)")
 _TIMEOUT = re.compile(r"\bClientTimeout\b|Timeout waiting for server response")
 
 

@@ -149,6 +149,11 @@ class Observer:
                 held = dict(rows)
                 for key in _PARAMETERS:
                     facts[f"parameter {key}"] = _parameter(held.get(key))
+                facts |= {
+                    "stops at cycle": facts["parameter stopcp"],
+                    "stops at task": facts["parameter stop_task"],
+                    "stops at time": facts["parameter stop_clock_time"],
+                }
                 pool = connection.execute(
                     "SELECT cycle, name, status, flow_nums FROM task_pool"
                 ).fetchall()
@@ -204,14 +209,14 @@ class Observer:
 
 
 def _stops(message: str) -> dict[str, str]:
-    """Return what a status message says of where the workflow will stop.
+    """Return what a status message says of where the workflow will stop, its nearest end.
 
     That is how one that keeps no database shows it: a cycle point, a task, or a time.
     """
-    facts = dict.fromkeys(("parameter stopcp", "parameter stop_task", "parameter stop_clock_time"), "")
+    facts = dict.fromkeys(("stops at cycle", "stops at task", "stops at time"), "")
     if found := re.search(r"\bstop at (\S+)", message):
-        kind = "stop_task" if "/" in found[1] else "stop_clock_time" if "T" in found[1] else "stopcp"
-        facts[f"parameter {kind}"] = found[1]
+        kind = "task" if "/" in found[1] else "time" if "T" in found[1] else "cycle"
+        facts[f"stops at {kind}"] = found[1]
     return facts
 
 

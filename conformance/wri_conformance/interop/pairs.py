@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 
-from wri_conformance.interop import catalogue, clients, judge, mutations
+from wri_conformance.interop import catalogue, clients, judge, mutations, servers
 from wri_conformance.interop.cells import Cell, by_hand
 from wri_conformance.interop.clients import Client
 from wri_conformance.interop.forking import DriverError
@@ -42,7 +42,7 @@ _NOTHING: Final = 2.5  # seconds in which what an error denies would show
 _SETUP: Final = 15.0
 _UNDONE: Final = 5.0
 _ATTEMPTS: Final = 3
-_IGNORED: Final = frozenset({"workflow message", "log debug"})
+_IGNORED: Final = frozenset({"log debug", "stops at cycle", "stops at task", "stops at time"})
 """Facts that change by themselves, unless an operation is about them."""
 
 _QUIET: Final = frozenset({Verdict.OK, Verdict.NOT_APPLICABLE})
@@ -276,8 +276,8 @@ class Pair:
         source = self._stable.client_home / "source" / scheduler.run.workflow
         source.mkdir(parents=True, exist_ok=True)
         more = [*scheduler.more, *one.edit]
-        (source / "flow.cylc").write_text(scheduler.workflow.cylc(more), encoding="utf-8")
-        for name in ("flow.cylc",):
+        servers.write(source, scheduler.workflow, more)
+        for name in ("flow.cylc", "workflow.yaml"):
             mine, theirs = own / name, scheduler.run.run_dir / name
             if mine.is_symlink():
                 text = theirs.read_text(encoding="utf-8")
