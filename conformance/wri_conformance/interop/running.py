@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -169,6 +170,11 @@ def _play(
     cells: Path,
     options: Options,
 ) -> Exit:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
     waiting = list(pairs)
     running: list[_Running] = []
     count = broken = 0

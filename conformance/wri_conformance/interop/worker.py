@@ -6,9 +6,11 @@ slow another down, and can be ended whenever that is wanted.
 """
 
 import json
+import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,9 +59,16 @@ def play(task: Mapping[str, Any], client: Subject, server: Subject) -> list[dict
         workshop.close()
 
 
+def _end_with_parent() -> None:
+    """End when the process that wants to know ends; the guard ends what was started."""
+    sys.stdin.read()
+    os._exit(1)
+
+
 def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     task = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     began = time.monotonic()
     client, server = subjects.restore(task["client"]), subjects.restore(task["server"])
     cells = play(task, client, server)
