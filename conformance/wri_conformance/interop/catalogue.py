@@ -18,7 +18,7 @@ from wri_conformance.interop.operations import (
 from wri_conformance.interop.state import Expectation
 from wri_conformance.interop.workflows import Task, Workflow
 
-STAGES: Final = ("read", "write", "alone", "last", "fresh", "stop", "run")
+STAGES: Final = ("read", "write", "alone", "last", "fresh", "listen", "live", "stop", "run")
 
 SHARED: Final = frozenset(STAGES[:4])
 """The stages that act on one workflow."""
@@ -244,14 +244,6 @@ def _reads_of_command_line() -> Iterable[Operation]:
         checks.mentions("WRI", "displayed"),
         before=(_broadcast("cyc", "displayed", point="3"),),
         ready=Expectation({f"broadcast 3/cyc {SETTING}": "displayed"}),
-    )
-    yield Operation(
-        "cli/tui",
-        "cylc tui WORKFLOW",
-        "it shows the tasks",
-        Command(("tui", "{w}"), terminal=True),
-        "read",
-        check=checks.tasks_on_screen,
     )
 
 
@@ -701,6 +693,7 @@ def _alone() -> Iterable[Operation]:
         "fresh",
         (Task("gate"), Task("far", "gated", child=True), Task("farther", "after", after="far_child")),
         Expectation({"1/farther state": "waiting"}, ("workflow window", "*/*")),
+        midway=Expectation({"workflow status": "running"}),
         then=(("trigger", _ids("far")),),  # old ones look at the extent when tasks move
     )
     yield Operation(
@@ -844,7 +837,43 @@ def _stops() -> Iterable[Operation]:
     )
 
 
+def _jobs() -> Iterable[Operation]:
+    """Yield what needs a job that runs unnoticed until somebody looks for it."""
+    for surface in ("cli", "graphql/mutation"):
+        yield Operation(
+            f"{surface}/poll",
+            "cylc poll WORKFLOW//CYCLE/TASK" if surface == "cli" else "the mutation poll",
+            "the scheduler finds out that the job runs",
+            _command("poll {w}//1/polled") if surface == "cli" else Mutation("poll", _ids("polled")),
+            "live",
+            (Task("polled", "job"),),
+            Expectation(
+                {"1/polled state": "running", "1/polled/01 job": "running"}, ("1/polled *",)
+            ),
+            ready=Expectation({"1/polled state": "submitted", "1/polled/01 job": "submitted"}),
+        )
+
+
 def _streams() -> Iterable[Operation]:
+    yield Operation(
+        "cli/subscribe",
+        "cylc subscribe --topics=task_proxies --once WORKFLOW",
+        "it prints what is published",
+        _command("subscribe --topics=task_proxies --once {w}"),
+        "listen",
+        (Task("held"),),
+        check=checks.mentions("1/held"),
+        during=(("hold", _ids("held")),),
+    )
+    yield Operation(
+        "cli/tui",
+        "cylc tui WORKFLOW",
+        "it shows the workflow and its tasks",
+        Command(("tui", "{w}"), terminal=True),
+        "listen",
+        (Task("held"), Task("waits"), Task("busy", "running")),
+        check=checks.tasks_on_screen,
+    )
     yield Operation(
         "stream/subscription",
         "a subscription to all, from the start of a run to the end",
@@ -867,6 +896,7 @@ def operations() -> tuple[Operation, ...]:
                 *_pairs(),
                 *_alone(),
                 *_stops(),
+                *_jobs(),
                 *_streams(),
             ),
             key=lambda one: STAGES.index(one.stage),

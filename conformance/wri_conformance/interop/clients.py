@@ -34,7 +34,7 @@ _PATIENCE: Final = 30.0  # seconds until the process of a client has said what c
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]|\x0f|\x0e")
 _SCREEN: Final = (120, 60)  # columns and lines
 _LOOK: Final = 0.2
-_STILL: Final = 3.5  # seconds after which a screen that shows something is taken for drawn
+_STILL: Final = 2.0  # seconds after which a screen that does not change is taken for drawn
 
 
 class Client(ABC):
@@ -102,7 +102,7 @@ class CylcClient(Client):
         for name, text in one.files.items():
             path = self.home / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text.replace("{bin}", str(self.subject.path)), encoding="utf-8")
         variables = environment(one, self.home, self.workshop.token, self.subject.path)
         self._environment = {
             key: value.replace("{home}", str(self.home)) for key, value in variables.items()
@@ -155,7 +155,7 @@ class CylcClient(Client):
             base = self.home / "tmp" / f"command{self._count}"
         arguments = [_fill(one, fill) for one in command.words(self.subject.minor)]
         if command.terminal:
-            return self._on_screen(arguments, command.seconds)
+            return self._on_screen(arguments, fill["w"], command.seconds)
         stdin = base.with_suffix(".in")
         stdin.write_text(command.stdin, encoding="utf-8")
         output = (base.with_suffix(".out"), base.with_suffix(".err"))
@@ -169,8 +169,10 @@ class CylcClient(Client):
         text = (printed + text_of(output[1])).strip()
         return told_by_command(status or 0, text, ended=status is not None), Answer(text=printed)
 
-    def _on_screen(self, arguments: list[str], seconds: float) -> tuple[Told, Answer]:
-        """Run a program in a terminal until its screen is full of something, then press q."""
+    def _on_screen(
+        self, arguments: list[str], awaited: str, seconds: float
+    ) -> tuple[Told, Answer]:
+        """Run a program in a terminal until its screen shows what is awaited, then press q."""
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", _SCREEN[1], _SCREEN[0], 0, 0))
         name = Path(os.ttyname(slave))
@@ -195,7 +197,7 @@ class CylcClient(Client):
                 now = feed(_LOOK)
                 if now != best:
                     best, since = now, time.monotonic()
-                if best and time.monotonic() - since > _STILL:
+                if awaited in best and time.monotonic() - since > _STILL:
                     break
             best = feed(0) or best
             status = process.poll()

@@ -104,8 +104,9 @@ class Operation:
     """Something that a client can do with a scheduler.
 
     `stage`: `read` changes nothing, `write` acts on tasks of its own, several at once; `alone` may
-    be noticed by others, and they come in the order of the catalogue; `stop` ends a workflow of
-    its own; `run` follows one to its end.
+    be noticed by others, and they come in the order of the catalogue; `last` as well, after all of
+    those. The others have schedulers of their own: `fresh`; `stop` ends it; `run` follows a workflow
+    to its end; `listen` waits for a publication, or draws a screen; `live` has real jobs.
     `since` and `until` are minor releases of clients that have it.
     """
 
@@ -125,6 +126,8 @@ class Operation:
     """How the state has to be until `then`."""
     then: tuple[Setup, ...] = ()
     """What the suite does to let the effect come about."""
+    during: tuple[Setup, ...] = ()
+    """What the suite does while the client listens."""
     after: tuple[Setup, ...] = ()
     """What the suite does to undo it."""
     since: int = 0

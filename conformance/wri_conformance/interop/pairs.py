@@ -34,6 +34,7 @@ from wri_conformance.interop.subjects import Subject, patient
 from wri_conformance.interop.workflows import Task, Workflow
 from wri_conformance.mistakes import Mistake
 from wri_conformance.runs import StartError, Workshop
+from wri_conformance.trace import Trace
 
 _CLOCK: Final = "2100-01-01T00:00:00Z"
 _EFFECT: Final = 10.0  # seconds in which an effect has to show
@@ -323,13 +324,21 @@ class Pair:
     def _own(self, one: Operation) -> list[Cell]:
         if self.stopped():
             return []
+        if one.stage == "live" and self.server.kind == "manifest":
+            return [_unknown(one, "this scheduler plays its jobs itself: there is nothing to find")]
         try:
-            state = "paused" if one.stage == "run" else "running"
+            state = {"run": "paused", "live": "live"}.get(one.stage, "running")
             scheduler = self._start(Workflow(one.tasks, last=1), state)
         except (StartError, Mistake, DriverError, Unreachable) as error:
             return [_unknown(one, f"the scheduler did not start: {error}")]
         try:
-            play = {"run": self._stream, "stop": self._stop, "fresh": self._alone}[one.stage]
+            play = {
+                "run": self._stream,
+                "stop": self._stop,
+                "fresh": self._alone,
+                "listen": self._listen,
+                "live": self._live,
+            }[one.stage]
             return [play(scheduler, one)]
         except (Unreachable, DriverError) as error:
             return [_unknown(one, str(error))]
@@ -343,6 +352,45 @@ class Pair:
         limit = (_END if success else _NOTHING) * self.scale
         after = scheduler.observer.wait_for(lambda _: False, limit)
         return _judged(one, seen, before, after, _changes(before, after, one.expect))
+
+    def _live(self, scheduler: Scheduler, one: Operation) -> Cell:
+        """Wait until the job runs, which the scheduler is not told, before it is tried."""
+        status = scheduler.run.run_dir / "log" / "job" / "1" / one.tasks[0].name / "01" / "job.status"
+        deadline = time.monotonic() + _SETUP * 2 * self.scale
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                if "CYLC_JOB_INIT_TIME" in status.read_text(encoding="utf-8"):
+                    return self._alone(scheduler, one)
+            time.sleep(0.1)
+        return _unknown(one, "its job did not start")
+
+    def _listen(self, scheduler: Scheduler, one: Operation) -> Cell:
+        """Change something while the client listens."""
+        before = scheduler.observer.look()
+        truth = self._truth(scheduler, before)
+        ended = threading.Event()
+
+        def disturb() -> None:
+            deadline = time.monotonic() + 15 * self.scale
+            while time.monotonic() < deadline and not ended.is_set():
+                if _subscribed(scheduler.relay.trace):
+                    break
+                time.sleep(0.05)
+            with contextlib.suppress(Unreachable):
+                for name, arguments in one.during:
+                    scheduler.observer.mutate(name, **arguments)
+
+        scheduler.trace()
+        thread = threading.Thread(target=disturb, daemon=True)
+        thread.start()
+        seen = self._act(scheduler, one)
+        ended.set()
+        thread.join()
+        wrong = ""
+        if seen.told.outcome is Outcome.SUCCESS and one.check is not None:
+            wrong = one.check(seen.answer, truth)
+        judgement = judge.of_read(seen.told, wrong, [])
+        return _cell(one, judgement, seen, one.effect, wrong or "as it is", [])
 
     def _stream(self, scheduler: Scheduler, one: Operation) -> Cell:
         observer, name = scheduler.observer, scheduler.run.workflow
@@ -358,7 +406,7 @@ class Pair:
         told = self._peer.follow(name)
         deadline = time.monotonic() + 10 * self.scale
         while time.monotonic() < deadline and told.outcome is Outcome.SUCCESS:
-            if any("subscribes to" in str(event["frames"]) for event in list(trace.events)):
+            if _subscribed(trace):
                 break
             time.sleep(0.05)
         if told.outcome is Outcome.SUCCESS:
@@ -448,6 +496,10 @@ def _of_mutation(name: str, data: Any, told: Told) -> Told:
 def _errors(data: Any) -> str:
     found = re.findall(r"'message': (['\"])(.*?)\1", str(data))
     return "; ".join(text for _, text in found[:2])
+
+
+def _subscribed(trace: Trace) -> bool:
+    return any(str(event["frames"][0]).startswith("subscribes") for event in list(trace.events))
 
 
 def _changes(before: State, after: State, expect: Expectation | None = None) -> list[Change]:

@@ -208,10 +208,7 @@ def tasks_on_screen(answer: Answer, truth: Truth) -> str:
     if truth.place.workflow not in text:
         return "the workflow is not on the screen"
     names = {name.partition("/")[2] for name in active(truth)}
-    shown = {name for name in names if name in text}
-    if shown:
-        return ""
-    return f"the screen shows the workflow and none of its {len(names)} active tasks"
+    return _lacks("the screen lacks", {name for name in names if name not in text})
 
 
 def show_json(name: str, *labels: str) -> Check:

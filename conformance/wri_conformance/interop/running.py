@@ -80,10 +80,14 @@ def run(options: Options) -> Exit:
         raise Mistake("there is no pair of a client and a server", "name more implementations")
     cells = _directory(options)
     started = dt.datetime.now(dt.UTC)
-    left = [(c, s) for c, s in pairs if not _done(cells, c, s, wanted)]
+    left = [
+        (client, server, missing)
+        for client, server in pairs
+        if (missing := _missing(cells, client, server, wanted))
+    ]
     if len(left) < len(pairs):
         _say(f"{len(pairs) - len(left)} of {len(pairs)} pairs are there from before")
-    exit_ = _play(left, wanted, cells, options)
+    exit_ = _play(left, cells, options)
     document = assemble(found, wanted, cells, pairs, started)
     place = options.results / "interop.json"
     _write(place, document)
@@ -153,20 +157,24 @@ def _read(place: Path) -> Any:
     return None
 
 
-def _done(cells: Path, client: Subject, server: Subject, wanted: Iterable[Operation]) -> bool:
-    """Tell whether a pair was played in this version and with at least these operations."""
+def _missing(
+    cells: Path, client: Subject, server: Subject, wanted: Sequence[Operation]
+) -> list[Operation]:
+    """Return the operations that a pair was not yet played with, in these versions."""
     document = _read(_place(cells, client, server))
-    return (
-        isinstance(document, dict)
-        and document["client"] == client.to_json()
-        and document["server"] == server.to_json()
-        and {one.id for one in wanted} <= {cell["operation"] for cell in document["cells"]}
-    )
+    if (
+        not isinstance(document, dict)
+        or document["client"] != client.to_json()
+        or document["server"] != server.to_json()
+    ):
+        _place(cells, client, server).unlink(missing_ok=True)
+        return list(wanted)
+    there = {cell["operation"] for cell in document["cells"]}
+    return [one for one in wanted if one.id not in there]
 
 
 def _play(
-    pairs: Sequence[tuple[Subject, Subject]],
-    wanted: Sequence[Operation],
+    pairs: Sequence[tuple[Subject, Subject, Sequence[Operation]]],
     cells: Path,
     options: Options,
 ) -> Exit:
@@ -181,13 +189,13 @@ def _play(
     try:
         while waiting or running:
             while waiting and len(running) < options.workers:
-                running.append(_start(*waiting.pop(0), wanted, cells, options))
+                running.append(_start(*waiting.pop(0), cells, options))
             time.sleep(_TICK)
             for one in [r for r in running if r.process.poll() is not None]:
                 running.remove(one)
                 one.log.close()
                 count += 1
-                document = _read(one.place)
+                document = None if one.process.returncode else _read(one.place)
                 broken += document is None
                 _progress(count, len(pairs), one, document)
             for one in running:
@@ -208,7 +216,6 @@ def _start(
     options: Options,
 ) -> _Running:
     place = _place(cells, client, server)
-    place.unlink(missing_ok=True)
     log = place.with_suffix(".log").open("w", encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "wri_conformance.interop.worker"],
@@ -224,6 +231,7 @@ def _start(
         "operations": [one.id for one in wanted],
         "scale": options.scale,
         "result": str(place.resolve()),
+        "keep": place.exists(),
     }
     assert process.stdin is not None
     with contextlib.suppress(OSError):

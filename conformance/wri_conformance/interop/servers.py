@@ -140,7 +140,7 @@ class Stable:
                 raise StartError("the scheduler ended at its start", observer.run.output())
             there = wanted <= facts.keys() and all(facts[one] == "running" for one in busy)
             jobs = all(facts.get(f"1/{name}/01 job") == "running" for name in running)
-            if there and jobs and facts.get("workflow status") == state:
+            if there and jobs and facts.get("workflow status") == ("paused" if state == "paused" else "running"):
                 return
             time.sleep(_PAUSE)
         missing = sorted(wanted - facts.keys()) or [one for one in busy if facts[one] != "running"]

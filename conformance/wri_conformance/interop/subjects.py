@@ -19,9 +19,18 @@ _GLOBAL: Final = """\
     [[host self-identification]]
         method = hardwired
         host = localhost
+[platforms]
+    [[localhost]]
+        cylc path = {bin}
+        communication method = poll
+        submission polling intervals = PT1H
+        execution polling intervals = PT1H
 """
+"""Nobody looks for jobs unless told to, so that what `poll` does can be seen."""
+
 _READY: Final = 90.0  # seconds; many start at once
-_PLAY: Final = ("cylc", "play", "--no-detach", "--mode=simulation")
+_PLAY: Final = ("cylc", "play", "--no-detach")
+_SIMULATED: Final = (*_PLAY, "--mode=simulation")
 _ALL: Final = "all"
 _REFERENCE: Final = "reference"
 
@@ -162,7 +171,11 @@ def _cylc(
         variables={"CYLC_CONF_PATH": "{home}/conf"},
         files={"conf/global.cylc": _GLOBAL},
         capabilities=(),
-        start={"running": (*_PLAY, "{workflow}"), "paused": (*_PLAY, "--pause", "{workflow}")},
+        start={
+            "running": (*_SIMULATED, "{workflow}"),
+            "paused": (*_SIMULATED, "--pause", "{workflow}"),
+            "live": (*_PLAY, "{workflow}"),
+        },
         ready=_READY,
         stop="TERM",
         end=20.0,

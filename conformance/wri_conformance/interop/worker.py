@@ -1,7 +1,7 @@
 """A process that plays one pair: `python -m wri_conformance.interop.worker`.
 
-It reads one JSON object from standard input, {"client", "server", "operations", "scale", "result"}, and
-writes the cells into the file `result`. Each pair has a process of its own, so that one does not
+It reads one JSON object from standard input, {"client", "server", "operations", "scale", "result", "keep"},
+and writes the cells into the file `result`, besides those that are in it if they are to be kept. Each pair has a process of its own, so that one does not
 slow another down, and can be ended whenever that is wanted.
 """
 
@@ -73,11 +73,16 @@ def _main() -> None:
     client, server = subjects.restore(task["client"]), subjects.restore(task["server"])
     cells = play(task, client, server)
     place = Path(task["result"])
+    seconds = time.monotonic() - began
+    if task["keep"]:
+        before = json.loads(place.read_text(encoding="utf-8"))
+        new = {cell["operation"] for cell in cells}
+        cells += [cell for cell in before["cells"] if cell["operation"] not in new]
+        seconds += before["seconds"]
     document = {
         "client": client.to_json(),
         "server": server.to_json(),
-        "operations": task["operations"],
-        "seconds": round(time.monotonic() - began, 3),
+        "seconds": round(seconds, 3),
         "cells": cells,
     }
     part = place.with_suffix(".part")

@@ -12,8 +12,9 @@ class Task:
     """A task of a workflow.
 
     `kind`: `waiting` is active and waits for an event outside, `gated` comes after one that never
-    runs, `running` starts at once and takes an hour, `quick` runs for `seconds`, `never` is not
-    in the graph but for its children. `child`: a waiting task that comes after it.
+    runs, `running` starts at once and takes an hour, `quick` runs for `seconds`, `job` has a real
+    job of some minutes, where there are real jobs, `after` comes after another.
+    `child`: a waiting task comes after it, called `…_child`.
     """
 
     name: str
@@ -71,6 +72,8 @@ class Workflow:
             lines.append(f"    [[{task.name}]]")
             if task.kind == "quick":
                 lines += ["        [[[simulation]]]", f"            default run length = PT{task.seconds}S"]
+            if task.kind == "job":
+                lines.append("        script = sleep 200")
             if task.title:
                 lines += ["        [[[meta]]]", f"            title = {task.title}"]
             if task.output:
