@@ -725,15 +725,22 @@ def _alone() -> Iterable[Operation]:
         ),
         needs=("stops at time",),
     )
-    for name, until, since in (("set-verbosity", 2, 0), ("verbosity", 99, 3)):
+    debug = Mutation("setVerbosity", {"level": "DEBUG"})
+    for id_, act, title, since, until in (
+        ("cli/set-verbosity", _command("set-verbosity DEBUG {w}"), "cylc set-verbosity DEBUG WORKFLOW", 0, 2),
+        ("cli/verbosity", _command("verbosity DEBUG {w}"), "cylc verbosity DEBUG WORKFLOW", 3, 99),
+        ("graphql/mutation/setVerbosity", debug, "the mutation setVerbosity", 0, 99),
+    ):
         yield Operation(
-            f"cli/{name}",
-            f"cylc {name} DEBUG WORKFLOW",
+            id_,
+            title,
             "the scheduler writes DEBUG messages into its log",
-            _command(f"{name} DEBUG {{w}}"),
-            "alone",
-            expect=Expectation({"log debug": "true"}, ("1/cyc held",)),
-            then=(("hold", _ids("cyc")), ("release", _ids("cyc"))),
+            act,
+            "fresh",
+            (Task("gate"),),
+            Expectation({"log debug": "true"}, ("1/gate held",)),
+            midway=Expectation({"workflow status": "running"}),
+            then=(("hold", _ids("gate")), ("release", _ids("gate"))),
             since=since,
             until=until,
             needs=("log debug",),

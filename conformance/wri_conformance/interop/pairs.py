@@ -109,8 +109,8 @@ class Pair:
                 if cell.verdict not in _QUIET:
                     self.say(f"{cell.operation.id}: {cell.verdict.value}: {cell.judgement.reason}")
                 rounds[cell.operation.id].append(cell)
-            left = [one for one in left if not _settled(rounds[one.id])]
-        return {id_: _decided(cells) for id_, cells in rounds.items() if cells}
+            left = [one for one in left if not settled(rounds[one.id])]
+        return {id_: decided(cells) for id_, cells in rounds.items() if cells}
 
     def _round(self, operations: Sequence[Operation], *, solo: bool) -> list[Cell]:
         shared = [one for one in operations if one.stage in catalogue.SHARED]
@@ -207,7 +207,7 @@ class Pair:
             (_EFFECT if hopeful else _NOTHING) * self.scale,
         )
         every = _changes(before, after)
-        mine = {one.id: [c for c in every if _owns(one, c.fact)] for one in operations}
+        mine = {one.id: [c for c in every if owns(one, c.fact)] for one in operations}
         owned = {change.fact for some in mine.values() for change in some}
         strange = [change for change in every if change.fact not in owned]
         for one in operations:
@@ -458,7 +458,7 @@ class Pair:
             request = self._request(scheduler, act)
             told, answer = self._peer.request(name, request)
             if isinstance(act, Mutation) and told.outcome is Outcome.SUCCESS:
-                told = _of_mutation(act.name, answer.data, told)
+                told = of_mutation(act.name, answer.data, told)
             if "request_string" in request.args and isinstance(act, Mutation):
                 command = ("client", name, "graphql", str(request.args["request_string"]))
         return _Played(told, answer, time.monotonic() - began, tuple(trace.events), command)
@@ -477,7 +477,7 @@ class Pair:
         return evolve(act, args={**act.args, "request_string": filled})
 
 
-def _of_mutation(name: str, data: Any, told: Told) -> Told:
+def of_mutation(name: str, data: Any, told: Told) -> Told:
     """Return what the answer to a mutation tells: it can refuse in its result."""
     try:
         result = data[name]["result"]
@@ -507,7 +507,7 @@ def _changes(before: State, after: State, expect: Expectation | None = None) -> 
     return [one for one in changes(before, after) if one.fact not in ignored]
 
 
-def _owns(one: Operation, fact: str) -> bool:
+def owns(one: Operation, fact: str) -> bool:
     """Tell whether a fact is about what an operation acts on."""
     if one.expect is not None and one.expect.covers(fact):
         return True
@@ -571,7 +571,7 @@ def _unknown(one: Operation, why: str, seen: _Played | None = None) -> Cell:
     return _cell(one, judgement, seen, one.effect, "", [])
 
 
-def _settled(cells: Sequence[Cell]) -> bool:
+def settled(cells: Sequence[Cell]) -> bool:
     """Tell whether nothing more has to be tried: it was right at once, or came out twice alike."""
     if cells and cells[0].verdict in _QUIET:
         return True
@@ -581,7 +581,7 @@ def _settled(cells: Sequence[Cell]) -> bool:
     )
 
 
-def _decided(cells: Sequence[Cell]) -> Cell:
+def decided(cells: Sequence[Cell]) -> Cell:
     """Return the cell that counts: what came out twice alike, or that nobody can tell."""
     count = len(cells)
     verdicts = [cell.verdict for cell in cells]
