@@ -1,4 +1,4 @@
-"""What `wri interop` decides, without any client or scheduler: verdicts, states, documents, catalogue."""
+"""What `wri interop` decides, without any client or scheduler."""
 
 import json
 from typing import Any
@@ -40,8 +40,17 @@ def success(status: int | None = 0) -> Told:
         (Told(Outcome.ERROR, "no such argument"), ["x"], [], [], Verdict.REFUSED, "an error was"),
         (Told(Outcome.ERROR, "", 1), ["x"], [], [], Verdict.FAILED, "without a word"),
         (Told(Outcome.ERROR, TRACEBACK), ["x"], [], [], Verdict.FAILED, "with a traceback"),
+        (Told(Outcome.ERROR, "e:\n  KeyError: 'a'", 1), ["x"], [], [], Verdict.FAILED, "KeyError"),
+        (Told(Outcome.ERROR, "e: no KeyError: x", 1), ["x"], [], [], Verdict.REFUSED, "status 1"),
         (Told(Outcome.ERROR, "no", 1), [], [HELD], [], Verdict.FAILED, "though something changed"),
-        (Told(Outcome.ERROR, "no", 1), ["x"], [OTHER], [OTHER], Verdict.FAILED, "something changed"),
+        (
+            Told(Outcome.ERROR, "no", 1),
+            ["x"],
+            [OTHER],
+            [OTHER],
+            Verdict.FAILED,
+            "something changed",
+        ),
         (Told(Outcome.TIMEOUT, "", None), ["x"], [], [], Verdict.FAILED, "timed out"),
         (Told(Outcome.TIMEOUT, "", None), [], [HELD], [], Verdict.FAILED, "though something"),
         (Told(Outcome.CRASH, TRACEBACK, 1), ["x"], [], [], Verdict.FAILED, "crashed"),
@@ -324,7 +333,11 @@ def test_both_forms_of_a_workflow_have_the_same_tasks() -> None:
 def test_what_is_shared_names_nobody(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     home = str(tmp_path / "ab12")
-    told = {"text": f"no file {home}/cylc-run/w, nor /home/somebody/x", "status": 1, "outcome": "error"}
+    told = {
+        "text": f"no file {home}/cylc-run/w, nor /home/somebody/x",
+        "status": 1,
+        "outcome": "error",
+    }
     (one,) = redact([{"client": "8.5.4", "told": told, "reason": home}], tmp_path)
     assert one["told"]["text"] == "no file <home>/cylc-run/w, nor <home>/x"
     assert one["reason"] == "<home>"

@@ -9,8 +9,8 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Wri
 
+from tests.conformance.conftest import Wri
 from wri_conformance import schemas
 
 SOME = ("--operations", "api/api", "--operations", "graphql/mutation/hold")
@@ -40,14 +40,14 @@ def verdicts(document: Any) -> dict[tuple[str, str, str], str]:
 )
 def test_bad_usage(wri: Wri, arguments: tuple[str, ...], says: str) -> None:
     (wri.base / "file").write_text("in the way")
-    done = wri.run("interop", *arguments)
+    done = wri("interop", *arguments)
     assert done.status == 4
     assert says in done.err
     assert "Traceback" not in done.err
 
 
 def test_list_shows_the_operations_and_does_nothing(wri: Wri) -> None:
-    done = wri.run("interop", "--list", "--operations", "cli/hold")
+    done = wri("interop", "--list", "--operations", "cli/hold")
     assert done.status == 0
     assert [line.split()[0] for line in done.out.splitlines()] == [
         "cli/hold/task",
@@ -58,7 +58,7 @@ def test_list_shows_the_operations_and_does_nothing(wri: Wri) -> None:
 
 
 def test_a_pair_and_then_only_what_is_missing(wri: Wri) -> None:
-    done = wri.run("interop", "reference", *SOME)
+    done = wri("interop", "reference", *SOME)
     assert done.status == 0, done.err
     document = matrix(wri.base)
     assert schemas.explain(schemas.named("interop.json").iter_errors(document)) == ""
@@ -74,16 +74,16 @@ def test_a_pair_and_then_only_what_is_missing(wri: Wri) -> None:
     kept = [cell for cell in before["cells"] if cell["operation"] != "api/api"]
     kept[0]["reason"] = "it was kept"
     place.write_text(json.dumps({**before, "cells": kept}))
-    done = wri.run("interop", "reference", *SOME, "--resume")
+    done = wri("interop", "reference", *SOME, "--resume")
     assert done.status == 0, done.err
     reasons = {c["operation"]: c["reason"] for c in matrix(wri.base)["cells"]}
     assert reasons["graphql/mutation/hold"] == "it was kept"
     assert "what the scheduler has" in reasons["api/api"]
 
-    done = wri.run("interop", "reference", *SOME, "--resume")
+    done = wri("interop", "reference", *SOME, "--resume")
     assert "1 of 1 pairs are there from before" in done.err
     place.write_text(json.dumps({**before, "server": {**before["server"], "version": "0"}}))
-    done = wri.run("interop", "reference", *SOME, "--resume")
+    done = wri("interop", "reference", *SOME, "--resume")
     assert "from before" not in done.err  # it was another version
 
 
@@ -109,12 +109,14 @@ def test_an_interrupted_run_says_how_to_go_on_and_leaves_nothing(wri: Wri) -> No
 @pytest.mark.cylc
 def test_a_release_and_the_reference_both_ways(wri: Wri, cylc_bin: Path) -> None:
     chosen = ("cli/hold/task", "cli/stop", "cli/dump/tasks", "graphql/mutation/hold", "stream/")
-    done = wri.run(
+    done = wri(
         "interop",
         "8.5.4",
         "reference",
         *(part for one in chosen for part in ("--operations", one)),
+        timeout=600,
     )
+    assert wri.leftovers() == []
     assert done.status == 0, done.err
     document = matrix(wri.base)
     assert schemas.explain(schemas.named("interop.json").iter_errors(document)) == ""

@@ -11,8 +11,6 @@ from attrs import frozen
 from wri_conformance.interop.relay import Relay
 from wri_conformance.service import KeyPair
 
-Socket = zmq.Socket  # type: ignore[type-arg]
-
 
 @frozen
 class Ends:

@@ -1,4 +1,4 @@
-"""Every operation that `wri interop` tries, in the order in which those that disturb come last. Pure."""
+"""Every operation that `wri interop` tries; those that disturb others come last. Pure."""
 
 import fnmatch
 from collections.abc import Iterable, Mapping
@@ -108,7 +108,14 @@ def _reads_of_api() -> Iterable[Operation]:
 
 
 def _read(
-    id_: str, arguments: str, effect: str, check: Any, since: int = 0, until: int = 99, stdin: str = "", **more: Any
+    id_: str,
+    arguments: str,
+    effect: str,
+    check: Any,
+    since: int = 0,
+    until: int = 99,
+    stdin: str = "",
+    **more: Any,
 ) -> Operation:
     words = tuple(arguments.split(" "))
     return Operation(
@@ -274,7 +281,9 @@ def _write(
     children = tuple(f"*/{task.name}_child *" for task in tasks if task.child)
     own += children
     may = more.pop("may", own)
-    return Operation(id_, title, effect, act, more.pop("stage", "write"), tasks, Expectation(facts, may), **more)
+    return Operation(
+        id_, title, effect, act, more.pop("stage", "write"), tasks, Expectation(facts, may), **more
+    )
 
 
 def _command(arguments: str, **more: Any) -> Command:
@@ -311,7 +320,7 @@ def _may_run(*names: str) -> tuple[str, ...]:
     )
 
 
-def _pairs() -> Iterable[Operation]:
+def _pairs() -> Iterable[Operation]:  # noqa: PLR0915 - a table
     """Yield what both the command line and GraphQL do, each on tasks of its own."""
     for suffix, surface in (("c", "cli"), ("g", "graphql/mutation")):
 
@@ -506,7 +515,11 @@ def _pairs() -> Iterable[Operation]:
             "the task that waits for the event runs",
             (Task(n),),
             _ran(n),
-            may=(*_may_run(n), f"broadcast 1/{n} *", f"broadcast 1/* environment/CYLC_EXT_TRIGGER_ID"),
+            may=(
+                *_may_run(n),
+                f"broadcast 1/{n} *",
+                "broadcast 1/* environment/CYLC_EXT_TRIGGER_ID",
+            ),
         )
         n = f"setting_{suffix}"
         yield one(
@@ -663,7 +676,7 @@ _HELD_LATER: Final = ("2/* held", "3/* held", "parameter holdcp")
 
 def _alone() -> Iterable[Operation]:
     hold_point: tuple[Setup, ...] = (("setHoldPoint", {"point": "1"}),)
-    for surface, what in (("cli", "c"), ("graphql/mutation", "g")):
+    for surface in ("cli", "graphql/mutation"):
         cli = surface == "cli"
         yield Operation(
             f"{surface}/{'hold/after' if cli else 'setHoldPoint'}",
@@ -691,7 +704,11 @@ def _alone() -> Iterable[Operation]:
         "the window has another extent",
         Mutation("setGraphWindowExtent", {"nEdgeDistance": 2}),
         "fresh",
-        (Task("gate"), Task("far", "gated", child=True), Task("farther", "after", after="far_child")),
+        (
+            Task("gate"),
+            Task("far", "gated", child=True),
+            Task("farther", "after", after="far_child"),
+        ),
         Expectation({"1/farther state": "waiting"}, ("workflow window", "*/*")),
         midway=Expectation({"workflow status": "running"}),
         then=(("trigger", _ids("far")),),  # old ones look at the extent when tasks move
@@ -720,14 +737,18 @@ def _alone() -> Iterable[Operation]:
         "the workflow will stop at this time",
         _command("stop --wall-clock={clock} {w}"),
         "alone",
-        expect=Expectation(
-            {"stops at time": "4102444800|2100-01-01T00:00:00Z"}, _STOPS
-        ),
+        expect=Expectation({"stops at time": "4102444800|2100-01-01T00:00:00Z"}, _STOPS),
         needs=("stops at time",),
     )
     debug = Mutation("setVerbosity", {"level": "DEBUG"})
     for id_, act, title, since, until in (
-        ("cli/set-verbosity", _command("set-verbosity DEBUG {w}"), "cylc set-verbosity DEBUG WORKFLOW", 0, 2),
+        (
+            "cli/set-verbosity",
+            _command("set-verbosity DEBUG {w}"),
+            "cylc set-verbosity DEBUG WORKFLOW",
+            0,
+            2,
+        ),
         ("cli/verbosity", _command("verbosity DEBUG {w}"), "cylc verbosity DEBUG WORKFLOW", 3, 99),
         ("graphql/mutation/setVerbosity", debug, "the mutation setVerbosity", 0, 99),
     ):
@@ -747,9 +768,25 @@ def _alone() -> Iterable[Operation]:
         )
     for id_, act, title, since, source in (
         ("cli/reload", _command("reload {w}"), "cylc reload WORKFLOW", 0, False),
-        ("cli/reload/global", _command("reload --global {w}"), "cylc reload --global WORKFLOW", 5, False),
+        (
+            "cli/reload/global",
+            _command("reload --global {w}"),
+            "cylc reload --global WORKFLOW",
+            5,
+            False,
+        ),
         ("graphql/mutation/reload", Mutation("reload"), "the mutation reload", 0, False),
-        ("cli/validate-reinstall", _command("validate-reinstall --yes {w}", seconds=60, older=((1, ("validate-reinstall", "{w}")),)), "cylc validate-reinstall WORKFLOW", 1, True),
+        (
+            "cli/validate-reinstall",
+            _command(
+                "validate-reinstall --yes {w}",
+                seconds=60,
+                older=((1, ("validate-reinstall", "{w}")),),
+            ),
+            "cylc validate-reinstall WORKFLOW",
+            1,
+            True,
+        ),
     ):
         new = "new_" + id_.split("/", 1)[1].replace("/", "_").replace("-", "_")
         yield Operation(
@@ -799,7 +836,9 @@ def _alone() -> Iterable[Operation]:
         yield Operation(
             id_,
             f"cylc trigger {option}WORKFLOW//CYCLE/TASK, of a paused workflow",
-            "the task runs although the workflow is paused" if now else "the task runs as soon as the workflow is resumed",
+            "the task runs although the workflow is paused"
+            if now
+            else "the task runs as soon as the workflow is resumed",
             _command(f"trigger {option}{{w}}//1/{n}"),
             "alone",
             (Task(n, "gated"),),
@@ -818,10 +857,25 @@ def _stops() -> Iterable[Operation]:
     end = {"workflow status": "ended", "workflow contact": ""}
     for id_, arguments, reason, effect in (
         ("stop", "stop {w}", "REQUEST(CLEAN)", "the scheduler ends when no task is active"),
-        ("stop/now", "stop --now {w}", "REQUEST(NOW)", "the scheduler ends and leaves running jobs alone"),
+        (
+            "stop/now",
+            "stop --now {w}",
+            "REQUEST(NOW)",
+            "the scheduler ends and leaves running jobs alone",
+        ),
         ("stop/now-now", "stop --now --now {w}", "REQUEST(NOW-NOW)", "the scheduler ends at once"),
-        ("stop/kill", "stop --kill {w}", "REQUEST(KILL)|REQUEST(CLEAN)", "the scheduler kills running jobs and ends"),
-        ("stop/flow", "stop --flow=1 {w}", "AUTOMATIC", "the flow goes on no more, and the scheduler ends"),
+        (
+            "stop/kill",
+            "stop --kill {w}",
+            "REQUEST(KILL)|REQUEST(CLEAN)",
+            "the scheduler kills running jobs and ends",
+        ),
+        (
+            "stop/flow",
+            "stop --flow=1 {w}",
+            "AUTOMATIC",
+            "the flow goes on no more, and the scheduler ends",
+        ),
     ):
         task = Task("held", "waiting" if id_ in {"stop", "stop/flow"} else "running")
         yield Operation(
@@ -851,7 +905,9 @@ def _jobs() -> Iterable[Operation]:
             f"{surface}/poll",
             "cylc poll WORKFLOW//CYCLE/TASK" if surface == "cli" else "the mutation poll",
             "the scheduler finds out that the job runs",
-            _command("poll {w}//1/polled") if surface == "cli" else Mutation("poll", _ids("polled")),
+            _command("poll {w}//1/polled")
+            if surface == "cli"
+            else Mutation("poll", _ids("polled")),
             "live",
             (Task("polled", "job"),),
             Expectation(
@@ -917,8 +973,7 @@ def select(patterns: Iterable[str]) -> list[Operation]:
     return [
         one
         for one in operations()
-        if not wanted
-        or any(fnmatch.fnmatchcase(one.id, p) or one.id.startswith(p) for p in wanted)
+        if not wanted or any(fnmatch.fnmatchcase(one.id, p) or one.id.startswith(p) for p in wanted)
     ]
 
 

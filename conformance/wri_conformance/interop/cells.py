@@ -96,6 +96,11 @@ def by_hand(operation: Operation, workflow: str, minor: int | None = None) -> tu
         return ("client", workflow, "graphql", f"mutation {act.name}({given})")
     if isinstance(act, Request):
         query = act.args.get("request_string")
-        return ("client", workflow, act.command, *([str(query)] if query else map(str, act.args.values())))
+        return (
+            "client",
+            workflow,
+            act.command,
+            *([str(query)] if query else map(str, act.args.values())),
+        )
     assert isinstance(act, Follow)
     return ("subscribe", workflow, "all")

@@ -61,6 +61,11 @@ class Judgement:
 
 
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\)")
+_INTERNAL = re.compile(
+    r"^\s*(Attribute|Type|Key|Index|Name|UnboundLocal|Assertion|Recursion)Error\b", re.MULTILINE
+)
+"""Exceptions of programs that went wrong; no user can know what they mean."""
+
 _TIMEOUT = re.compile(r"\bClientTimeout\b|Timeout waiting for server response")
 
 
@@ -100,7 +105,7 @@ def of_change(
 
 
 def of_read(told: Told, wrong: str, found: Sequence[Change]) -> Judgement:
-    """Judge an operation that is to tell something; `wrong` is what its answer lacks or misstates."""
+    """Judge an operation that is to tell something; `wrong` is what is wrong with its answer."""
     words = said(told)
     if found and told.outcome is Outcome.SUCCESS:
         return Judgement(Verdict.DIFFERENT, f"{words}, but something changed: {found[0]}")
@@ -119,6 +124,8 @@ def _refusal(told: Told, and_what: str) -> Judgement:
         return Judgement(Verdict.FAILED, f"{words} with a traceback {and_what}")
     if not told.text.strip():
         return Judgement(Verdict.FAILED, f"{words} without a word {and_what}")
+    if found := _INTERNAL.search(told.text):
+        return Judgement(Verdict.FAILED, f"{words} with an internal {found[1]}Error {and_what}")
     return Judgement(Verdict.REFUSED, f"{words} {and_what}")
 
 

@@ -19,7 +19,6 @@ from wri_conformance.peers import Peer, Security
 from wri_conformance.probe import address, security
 from wri_conformance.runs import Run
 from wri_conformance.trace import Trace
-from wri_proto.v1 import data_store_pb2 as pb
 
 REPLY: Final = 8.0
 """Seconds in which a scheduler that works answers, also on a machine that does much else."""
@@ -70,9 +69,7 @@ class Observer:
             if self._peer is None:
                 where = address(self.run, "request")
                 keys: Security = security(self.run)
-                self._peer = Peer.open(
-                    self._context, "observer", "REQ", where, keys, self._trace
-                )
+                self._peer = Peer.open(self._context, "observer", "REQ", where, keys, self._trace)
             body = json.dumps({"command": command, "args": dict(args)}).encode()
             sent = self._peer.send([body])
             reply = self._peer.receive(REPLY) if sent else None
@@ -194,9 +191,7 @@ class Observer:
                 return now
             time.sleep(_PAUSE)
 
-    def wait(
-        self, wanted: Expectation, seconds: float, calm: float = SETTLED
-    ) -> dict[str, str]:
+    def wait(self, wanted: Expectation, seconds: float, calm: float = SETTLED) -> dict[str, str]:
         """Return the state when it is as expected and has settled, or at the end of the time."""
         return self.wait_for(lambda now: not wanted.missing(now), seconds, calm)
 
@@ -259,6 +254,3 @@ def client_view(run: Run, home: Path, ports: tuple[int, int], host: str) -> None
         f"{key}={replaced.get(key, value)}\n" for key, value in sorted(run.contact.items())
     )
     (service / "contact").write_text(text, encoding="utf-8")
-
-
-__all__ = ["Observer", "Unreachable", "client_view", "pb"]

@@ -105,8 +105,8 @@ class Operation:
 
     `stage`: `read` changes nothing, `write` acts on tasks of its own, several at once; `alone` may
     be noticed by others, and they come in the order of the catalogue; `last` as well, after all of
-    those. The others have schedulers of their own: `fresh`; `stop` ends it; `run` follows a workflow
-    to its end; `listen` waits for a publication, or draws a screen; `live` has real jobs.
+    those. The others have schedulers of their own: `fresh`; `stop` ends it; `run` follows a
+    workflow to its end; `listen` waits for a publication, or draws a screen; `live` has real jobs.
     `since` and `until` are minor releases of clients that have it.
     """
 

@@ -1,6 +1,7 @@
 """Plays all operations of one client with one server."""
 
 import contextlib
+import fnmatch
 import itertools
 import re
 import threading
@@ -31,7 +32,7 @@ from wri_conformance.interop.operations import (
 from wri_conformance.interop.servers import Scheduler, Stable
 from wri_conformance.interop.state import Change, Expectation, State, changes
 from wri_conformance.interop.subjects import Subject, patient
-from wri_conformance.interop.workflows import Task, Workflow
+from wri_conformance.interop.workflows import Workflow
 from wri_conformance.mistakes import Mistake
 from wri_conformance.runs import StartError, Workshop
 from wri_conformance.trace import Trace
@@ -69,7 +70,6 @@ class Pair:
     workshop: Workshop
     scale: float = 1.0
     say: Callable[[str], None] = lambda _: None
-    stopped: Callable[[], bool] = lambda: False
     _peer: Client = field(init=False)
     _stable: Stable = field(init=False)
     _numbers: "itertools.count[int]" = field(factory=itertools.count)
@@ -103,7 +103,7 @@ class Pair:
         rounds: dict[str, list[Cell]] = {one.id: [] for one in wanted}
         left = list(wanted)
         for attempt in range(_ATTEMPTS):
-            if not left or self.stopped():
+            if not left:
                 break
             for cell in self._round(left, solo=attempt > 0):
                 if cell.verdict not in _QUIET:
@@ -135,39 +135,36 @@ class Pair:
     def _main(
         self, operations: Sequence[Operation], read: threading.Event, *, solo: bool
     ) -> list[Cell]:
-        if not operations:
-            read.set()
-            return []
-        try:
-            scheduler = self._start(catalogue.main_workflow(), "running")
-        except (StartError, Mistake, DriverError, Unreachable) as error:
-            read.set()
-            return [_unknown(one, f"the scheduler did not start: {error}") for one in operations]
         cells: dict[str, Cell] = {}
+        scheduler: Scheduler | None = None
         try:
-            for stage, play in (("read", self._reads), ("write", self._writes)):
-                some = [one for one in operations if one.stage == stage]
-                for group in [[one] for one in some] if solo else [some] if some else []:
-                    if not self.stopped():
-                        cells |= {cell.operation.id: cell for cell in play(scheduler, group)}
-                if stage == "read":
+            for group in _groups(operations, solo=solo):
+                if group[0].stage != "read":
                     read.set()
-            for one in operations:
-                if one.stage not in {"alone", "last"} or self.stopped():
-                    continue
-                if scheduler.observer.ended:  # the one before was too much for it
-                    scheduler.close()
+                if scheduler is not None and scheduler.observer.ended:
+                    scheduler.close()  # what was tried before was too much for it
+                    scheduler = None
+                if scheduler is None:
                     scheduler = self._start(catalogue.main_workflow(), "running")
-                cells[one.id] = self._alone(scheduler, one)
-        except (Unreachable, DriverError, StartError) as error:
-            ended = scheduler.observer.run.ended()
+                cells |= {cell.operation.id: cell for cell in self._together(scheduler, group)}
+        except (StartError, Mistake, DriverError, Unreachable) as error:
+            ended = "" if scheduler is None else scheduler.observer.run.ended()
             why = f"{error}{f': {ended}' if ended else ''}"
             for one in operations:
                 cells.setdefault(one.id, _unknown(one, why))
         finally:
             read.set()
-            scheduler.close()
-        return [cells[one.id] for one in operations if one.id in cells]
+            if scheduler is not None:
+                scheduler.close()
+        return list(cells.values())
+
+    def _together(self, scheduler: Scheduler, group: Sequence[Operation]) -> Iterable[Cell]:
+        """Play operations of one stage."""
+        if group[0].stage == "read":
+            return self._reads(scheduler, group)
+        if group[0].stage == "write":
+            return self._writes(scheduler, group)
+        return [self._alone(scheduler, one) for one in group]
 
     def _reads(self, scheduler: Scheduler, operations: Sequence[Operation]) -> Iterable[Cell]:
         ready = self._prepare(scheduler, operations)
@@ -299,7 +296,10 @@ class Pair:
         with contextlib.suppress(Unreachable, ValueError):
             for name, arguments in one.after:
                 scheduler.observer.mutate(name, **arguments)
-            facts = {"workflow status": "running", "parameter holdcp": before.get("parameter holdcp", "")}
+            facts = {
+                "workflow status": "running",
+                "parameter holdcp": before.get("parameter holdcp", ""),
+            }
             if one.ready is not None:  # what the suite did for it is undone as well
                 facts["parameter holdcp"] = ""
             scheduler.observer.wait(Expectation(facts), _UNDONE * self.scale, calm=0)
@@ -322,8 +322,6 @@ class Pair:
     # -- one scheduler for one
 
     def _own(self, one: Operation) -> list[Cell]:
-        if self.stopped():
-            return []
         if one.stage == "live" and self.server.kind == "manifest":
             return [_unknown(one, "this scheduler plays its jobs itself: there is nothing to find")]
         try:
@@ -355,7 +353,9 @@ class Pair:
 
     def _live(self, scheduler: Scheduler, one: Operation) -> Cell:
         """Wait until the job runs, which the scheduler is not told, before it is tried."""
-        status = scheduler.run.run_dir / "log" / "job" / "1" / one.tasks[0].name / "01" / "job.status"
+        status = (
+            scheduler.run.run_dir / "log" / "job" / "1" / one.tasks[0].name / "01" / "job.status"
+        )
         deadline = time.monotonic() + _SETUP * 2 * self.scale
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError):
@@ -399,25 +399,21 @@ class Pair:
 
         def result(told: Told, wrong: str) -> Cell:
             seen = _Played(
-                told, Answer(), time.monotonic() - began, tuple(trace.events), by_hand(one, name, self.client.minor)
+                told, Answer(), time.monotonic() - began, tuple(trace.events), by_hand(one, name)
             )
-            return _cell(one, judge.of_read(told, wrong, []), seen, one.effect, wrong or "as it is", [])
+            judgement = judge.of_read(told, wrong, [])
+            return _cell(one, judgement, seen, one.effect, wrong or "as it is", [])
 
-        told = self._peer.follow(name)
-        deadline = time.monotonic() + 10 * self.scale
-        while time.monotonic() < deadline and told.outcome is Outcome.SUCCESS:
-            if _subscribed(trace):
-                break
-            time.sleep(0.05)
-        if told.outcome is Outcome.SUCCESS:
-            told = self._peer.load(name)
+        told = self._begin(name, trace)
         if told.outcome is not Outcome.SUCCESS:
             return result(told, "")
         observer.mutate("resume")
         observer.wait_for(
-            lambda now: now.get("1/second state", "succeeded") == "succeeded"
-            and now.get("workflow status") == "running"
-            and "1/held state" in now,
+            lambda now: (
+                now.get("1/second state", "succeeded") == "succeeded"
+                and now.get("workflow status") == "running"
+                and "1/held state" in now
+            ),
             25 * self.scale,
         )
         time.sleep(1.5 * self.scale)  # what was published last is on its way
@@ -429,15 +425,20 @@ class Pair:
         after = observer.wait_for(lambda _: False, _END * self.scale)
         if after.get("workflow status") != "ended":
             return _unknown(one, "the scheduler did not end when the suite told it to")
-        if not last.get("topics", {}).get("all") and not middle.get("topics", {}).get("all"):
-            wrong = wrong or "no delta arrived"
-        if last.get("shutdown") is None:
-            wrong = wrong or last.get("problem") or "the end did not arrive"
-        elif observer.shutdown and observer.shutdown not in last["shutdown"]:
-            wrong = wrong or f"the end that arrived is {last['shutdown']!r}, not {observer.shutdown!r}"
-        elif last.get("wrong"):
-            wrong = wrong or f"deltas could not be applied: {last['wrong'][0]}"
+        wrong = wrong or _incomplete(middle, last, observer.shutdown)
         return result(Told(Outcome.SUCCESS, _summary(middle, last)), wrong)
+
+    def _begin(self, workflow: str, trace: Trace) -> Told:
+        """Let the client subscribe, and then get the snapshot."""
+        told = self._peer.follow(workflow)
+        deadline = time.monotonic() + 10 * self.scale
+        while told.outcome is Outcome.SUCCESS and time.monotonic() < deadline:
+            if _subscribed(trace):
+                return self._peer.load(workflow)
+            time.sleep(0.05)
+        if told.outcome is Outcome.SUCCESS:
+            return Told(Outcome.TIMEOUT, "no subscription arrived")
+        return told
 
     # -- acting
 
@@ -477,6 +478,17 @@ class Pair:
         return evolve(act, args={**act.args, "request_string": filled})
 
 
+def _groups(operations: Sequence[Operation], *, solo: bool) -> Iterable[list[Operation]]:
+    """Yield what is tried together: all that only reads, all that writes, and each other one."""
+    for stage in ("read", "write"):
+        some = [one for one in operations if one.stage == stage]
+        if some and not solo:
+            yield some
+        elif some:
+            yield from ([one] for one in some)
+    yield from ([one] for one in operations if one.stage not in {"read", "write"})
+
+
 def of_mutation(name: str, data: Any, told: Told) -> Told:
     """Return what the answer to a mutation tells: it can refuse in its result."""
     try:
@@ -512,14 +524,14 @@ def owns(one: Operation, fact: str) -> bool:
     if one.expect is not None and one.expect.covers(fact):
         return True
     names = {name for task in one.tasks for name in (task.name, f"{task.name}_child")}
-    parts = fact.split(" ")[0].split("/")
-    return bool(names & set(parts)) or (fact.startswith("broadcast ") and any(n in fact for n in names))
+    parts = fact.split(" ", 1)[0].split("/")
+    return bool(names & set(parts)) or (
+        fact.startswith("broadcast ") and any(n in fact for n in names)
+    )
 
 
 def _invisible(one: Operation, facts: State) -> str:
     """Return why nobody can tell what becomes of an operation."""
-    import fnmatch  # noqa: PLC0415
-
     for need in one.needs:
         if not any(fnmatch.fnmatchcase(fact, need) for fact in facts):
             return f"this scheduler does not show {need!r}"
@@ -626,10 +638,21 @@ def _store(followed: Any, snapshot: Any) -> str:
     )
 
 
+def _incomplete(middle: Any, last: Any, shutdown: str | None) -> str:
+    """Return what did not arrive of a stream, or not as it was."""
+    if not any(one.get("topics", {}).get("all") for one in (middle, last)):
+        return "no delta arrived"
+    told = last.get("shutdown")
+    if told is None:
+        return last.get("problem") or "the end did not arrive"
+    if shutdown and shutdown not in told:
+        return f"the end that arrived is {told!r}, not {shutdown!r}"
+    if last.get("wrong"):
+        return f"deltas could not be applied: {last['wrong'][0]}"
+    return ""
+
+
 def _summary(middle: Any, last: Any) -> str:
     topics = ", ".join(f"{name} {count}" for name, count in last.get("topics", {}).items())
     kept = f"; {last.get('checked', 0)} checksums compared" if middle.get("store") else ""
     return f"publications: {topics}{kept}; the end: {last.get('shutdown')}"
-
-
-__all__ = ["Pair", "Task"]

@@ -69,7 +69,9 @@ def elements(root: str, source: str) -> Check:
         got = {str(one.get("id")): one for one in found if isinstance(one, dict)}
         if not single and (wrong := _lacks(f"{root} lacks", wanted.keys() - got.keys())):
             return wrong
-        if not got or (wrong := _lacks(f"{root} has what there is not", got.keys() - wanted.keys())):
+        if not got or (
+            wrong := _lacks(f"{root} has what there is not", got.keys() - wanted.keys())
+        ):
             return wrong or f"{root} is empty"
         for id_, one in got.items():
             for key, attribute in (
@@ -79,7 +81,9 @@ def elements(root: str, source: str) -> Check:
                 ("isHeld", "is_held"),
             ):
                 if key in one and one[key] != getattr(wanted[id_], attribute):
-                    return f"{key} of {id_} is {one[key]!r}, not {getattr(wanted[id_], attribute)!r}"
+                    return (
+                        f"{key} of {id_} is {one[key]!r}, not {getattr(wanted[id_], attribute)!r}"
+                    )
         return ""
 
     return check
@@ -150,7 +154,9 @@ def snapshot_json(answer: Answer, truth: Truth) -> str:
         return f"it prints something else: {error}"
     got = {one.id: one.state for one in message.task_proxies}
     wanted = {one.id: one.state for one in truth.snapshot.task_proxies}
-    return _lacks("task proxies lack or misstate", {i for i, s in wanted.items() if got.get(i) != s})
+    return _lacks(
+        "task proxies lack or misstate", {i for i, s in wanted.items() if got.get(i) != s}
+    )
 
 
 def proxies_json(answer: Answer, truth: Truth) -> str:

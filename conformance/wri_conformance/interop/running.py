@@ -113,7 +113,9 @@ def _pairs(found: Sequence[Subject], options: Options) -> Iterator[tuple[Subject
 
     def named(names: Sequence[str]) -> list[Subject]:
         given = {_plain(one) for one in subjects.expand(names)}
-        return [one for one in found if one.name in given or _plain(str(one.manifest.path)) in given]
+        return [
+            one for one in found if one.name in given or _plain(str(one.manifest.path)) in given
+        ]
 
     def side(names: Sequence[str], role: str) -> list[Subject]:
         some = named(names or options.names)

@@ -127,7 +127,9 @@ class Stable:
         return Scheduler(run, observer, relay, workflow, self.client_home)
 
     def _wait_until_ready(self, observer: Observer, workflow: Workflow, state: str) -> None:
-        running = [t.name for t in workflow.tasks if t.kind == "running"] if state == "running" else []
+        running = (
+            [t.name for t in workflow.tasks if t.kind == "running"] if state == "running" else []
+        )
         shown = [t.name for t in workflow.tasks if t.kind != "gated" and not t.after]
         wanted = {f"1/{name} state" for name in shown}
         busy = {f"1/{name} state" for name in running}
@@ -140,7 +142,11 @@ class Stable:
                 raise StartError("the scheduler ended at its start", observer.run.output())
             there = wanted <= facts.keys() and all(facts[one] == "running" for one in busy)
             jobs = all(facts.get(f"1/{name}/01 job") == "running" for name in running)
-            if there and jobs and facts.get("workflow status") == ("paused" if state == "paused" else "running"):
+            if (
+                there
+                and jobs
+                and facts.get("workflow status") == ("paused" if state == "paused" else "running")
+            ):
                 return
             time.sleep(_PAUSE)
         missing = sorted(wanted - facts.keys()) or [one for one in busy if facts[one] != "running"]

@@ -71,7 +71,11 @@ class Subject:
 def expand(names: Iterable[str]) -> list[str]:
     """Return names in order, each once, with `all` as what it stands for."""
     split = [part for name in names for part in name.split(",") if part]
-    every = [one for name in split for one in ((*releases.KNOWN, _REFERENCE) if name == _ALL else (name,))]
+    every = [
+        one
+        for name in split
+        for one in ((*releases.KNOWN, _REFERENCE) if name == _ALL else (name,))
+    ]
     return list(dict.fromkeys(every))
 
 
@@ -156,7 +160,11 @@ def _of_release(
             "see whether `cylc version` works in it",
             programs,
         ) from None
-    kind = "release" if name.removeprefix("cylc-flow").lstrip("-=@") == one.name and not Path(name).is_dir() else "checkout"
+    kind = (
+        "release"
+        if name.removeprefix("cylc-flow").lstrip("-=@") == one.name and not Path(name).is_dir()
+        else "checkout"
+    )
     return _cylc(one.name, version, kind, programs, ".".join(map(str, found.version)), minor)
 
 

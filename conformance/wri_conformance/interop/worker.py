@@ -1,8 +1,9 @@
 """A process that plays one pair: `python -m wri_conformance.interop.worker`.
 
-It reads one JSON object from standard input, {"client", "server", "operations", "scale", "result", "keep"},
-and writes the cells into the file `result`, besides those that are in it if they are to be kept. Each pair has a process of its own, so that one does not
-slow another down, and can be ended whenever that is wanted.
+It reads one JSON object from standard input, {"client", "server", "operations", "scale", "result",
+"keep"}, and writes the cells into the file `result`, besides those that are in it if they are to be
+kept. Each pair has a process of its own, so that one does not slow another down, and can be ended
+whenever that is wanted.
 """
 
 import json
@@ -48,6 +49,7 @@ def play(task: Mapping[str, Any], client: Subject, server: Subject) -> list[dict
     wanted = [known[id_] for id_ in task["operations"]]
     workshop = Workshop(scale=task["scale"])
     try:
+
         def say(text: str) -> None:
             print(f"{client.name} → {server.name} {text}", file=sys.stderr, flush=True)
 

@@ -1,6 +1,6 @@
 """The workflows that operations act on, in both forms in which the suite writes them. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -57,12 +57,20 @@ class Workflow:
             "    initial cycle point = 1",
             f"    final cycle point = {self.last}",
             "    runahead limit = P5",
-            *(["    [[special tasks]]", f"        external-trigger = {', '.join(events)}"] if events else []),
+            *(
+                ["    [[special tasks]]", f"        external-trigger = {', '.join(events)}"]
+                if events
+                else []
+            ),
             "    [[graph]]",
             '        R1 = """',
             *(f"            {line}" for line in once),
             '        """',
-            *(['        P1 = """', *(f"            {line}" for line in each), '        """'] if each else []),
+            *(
+                ['        P1 = """', *(f"            {line}" for line in each), '        """']
+                if each
+                else []
+            ),
             "[runtime]",
             "    [[root]]",
             "        [[[simulation]]]",
@@ -71,13 +79,19 @@ class Workflow:
         for task in self.tasks:
             lines.append(f"    [[{task.name}]]")
             if task.kind == "quick":
-                lines += ["        [[[simulation]]]", f"            default run length = PT{task.seconds}S"]
+                lines += [
+                    "        [[[simulation]]]",
+                    f"            default run length = PT{task.seconds}S",
+                ]
             if task.kind == "job":
                 lines.append("        script = sleep 200")
             if task.title:
                 lines += ["        [[[meta]]]", f"            title = {task.title}"]
             if task.output:
-                lines += ["        [[[outputs]]]", f"            {task.output} = message {task.output}"]
+                lines += [
+                    "        [[[outputs]]]",
+                    f"            {task.output} = message {task.output}",
+                ]
             if task.child:
                 lines.append(f"    [[{task.name}_child]]")
         lines += [f"    [[{name}]]" for name in more]
@@ -119,4 +133,6 @@ def _line(task: Task) -> str:
     elif task.after:
         head = f"{task.after} => {task.name}"
     optional = f"\n            {task.name}:{task.output}?" if task.output else ""
-    return head + (f"\n            {task.name} => {task.name}_child" if task.child else "") + optional
+    return (
+        head + (f"\n            {task.name} => {task.name}_child" if task.child else "") + optional
+    )
