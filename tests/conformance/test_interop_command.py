@@ -72,7 +72,8 @@ def test_a_pair_and_then_only_what_is_missing(wri: Wri) -> None:
     place = wri.base / "wri-results" / "interop" / "cells" / "reference--reference.json"
     before = json.loads(place.read_text())
     kept = [cell for cell in before["cells"] if cell["operation"] != "api/api"]
-    kept[0]["reason"] = "it was kept"
+    for cell in kept:
+        cell["reason"] = "it was kept"
     place.write_text(json.dumps({**before, "cells": kept}))
     done = wri("interop", "reference", *SOME, "--resume")
     assert done.status == 0, done.err
