@@ -96,6 +96,7 @@ def test_verdict_about_an_answer(
         (2, "no such option", True, Outcome.ERROR),
         (1, "ClientTimeout: Timeout waiting for server response.", True, Outcome.TIMEOUT),
         (1, TRACEBACK, True, Outcome.CRASH),
+        (1, f"RequestError: {{'traceback': ['{TRACEBACK}']}}", True, Outcome.ERROR),
         (0, TRACEBACK, True, Outcome.SUCCESS),  # which it was, says the status
         (-9, "", True, Outcome.CRASH),
         (0, "", False, Outcome.TIMEOUT),

@@ -829,7 +829,7 @@ def _alone() -> Iterable[Operation]:
     for id_, option, since, until, now in (
         ("cli/trigger/paused", "", 0, 3, False),
         ("cli/trigger/paused-now", "", 4, 99, True),
-        ("cli/trigger/on-resume", "--on-resume ", 4, 6, False),
+        ("cli/trigger/on-resume", "--on-resume ", 4, 5, False),
     ):
         n = id_.split("/")[2].replace("-", "_")
         waits = Expectation({f"1/{n} state": "waiting", "workflow status": "paused"})

@@ -61,6 +61,9 @@ class Judgement:
 
 
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\)")
+_CRASHED = re.compile(r"^Traceback \(most recent call last\)", re.MULTILINE)
+"""A traceback of the client's own; one inside of a message is what an old server said."""
+
 _INTERNAL = re.compile(
     r"^\s*(Attribute|Type|Key|Index|Name|UnboundLocal|Assertion|Recursion)Error\b", re.MULTILINE
 )
@@ -75,7 +78,7 @@ def told_by_command(status: int, text: str, *, ended: bool = True) -> Told:
         return Told(Outcome.TIMEOUT, text, None)
     if status == 0:
         return Told(Outcome.SUCCESS, text, status)
-    if status < 0 or _TRACEBACK.search(text):
+    if status < 0 or _CRASHED.search(text):
         return Told(Outcome.CRASH, text, status)
     return Told(Outcome.TIMEOUT if _TIMEOUT.search(text) else Outcome.ERROR, text, status)
 
