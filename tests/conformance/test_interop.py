@@ -292,6 +292,8 @@ def test_a_release_sends_its_defaults_and_a_stranger_does_not() -> None:
     new = mutations.write(5, "trigger", given).variables
     assert (old["flow"], new["flow"]) == (["all"], [])
     assert new["onResume"] is False
+    assert "onResume" not in mutations.write(6, "trigger", given).variables
+    assert mutations.write(4, "remove", given).variables["flow"] is None
     assert mutations.write(None, "trigger", given).variables == given
     assert "reloadGlobal" not in mutations.write(5, "reload", {"workflows": ["w"]}).variables
 

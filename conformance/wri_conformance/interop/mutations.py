@@ -9,8 +9,11 @@ from graphql import GraphQLSchema, build_schema, value_from_ast_untyped
 
 from wri.data import root
 
-_UNLESS_ASKED: Final = frozenset({"reloadGlobal", "noSpawn"})
-"""Arguments that command lines leave out unless their option is given."""
+_LEFT_OUT: Final = {"reloadGlobal": 0, "noSpawn": 0, "onResume": 6}
+"""Arguments that command lines leave out unless asked, since these minor releases."""
+
+_NULL: Final = {"flow": (3, 4)}
+"""Arguments that the command lines of these minor releases send as null instead of the default."""
 
 
 @frozen
@@ -54,8 +57,8 @@ def has(minor: int, mutation: str, argument: str = "") -> bool:
 def write(minor: int | None, mutation: str, given: Mapping[str, Any]) -> Document:
     """Return the document of a mutation.
 
-    A client of the release 8.`minor` sends the defaults of its arguments as well; one of no
-    release (None) only what is given.
+    A client of the release 8.`minor` sends the defaults of its arguments as well, as its command
+    line was seen to do; one of no release (None) only what is given.
     """
     kind = schema(newest() if minor is None else minor).mutation_type
     assert kind is not None
@@ -66,10 +69,12 @@ def write(minor: int | None, mutation: str, given: Mapping[str, Any]) -> Documen
         default = None if node is None or node.default_value is None else node.default_value
         if name in given:
             values[name] = given[name]
-        elif minor is not None and default is not None and name not in _UNLESS_ASKED:
-            values[name] = value_from_ast_untyped(default)
-        else:
+        elif minor is None or default is None or minor >= _LEFT_OUT.get(name, minor + 1):
             continue
+        elif minor in _NULL.get(name, ()):
+            values[name] = None
+        else:
+            values[name] = value_from_ast_untyped(default)
         types[name] = str(argument.type)
     return _document("mutation", mutation, types, values, "result")
 
