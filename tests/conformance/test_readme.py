@@ -35,6 +35,7 @@ def test_the_commands_exist() -> None:
         "show",
         "explain",
         "check-adapter",
+        "interop",
         "serve",
         "call",
         "subscribe",
