@@ -15,7 +15,8 @@ def _identities() -> list[tuple[re.Pattern[str], str]]:
     found = []
     home = Path.home()
     if len(home.parts) > 1:  # a home of `/` is in every path
-        found.append((re.escape(str(home)), "<home>"))
+        # Not in the middle of an identifier, such as 1/root where the home is /root.
+        found.append((rf"(?<![\w*]){re.escape(str(home))}\b", "<home>"))
     host = socket.gethostname()
     names = {host, host.split(".")[0]} - {"localhost", ""}
     found += [(rf"\b{re.escape(name)}\b", "<host>") for name in sorted(names, key=len)[::-1]]

@@ -107,6 +107,21 @@ def test_what_a_command_told(status: int, text: str, ended: bool, outcome: Outco
 
 
 @pytest.mark.parametrize(
+    ("told", "slowest", "doubtful"),
+    [
+        (Told(Outcome.TIMEOUT), 2.0, True),
+        (Told(Outcome.TIMEOUT), 0.2, False),
+        (Told(Outcome.TIMEOUT), 0.0, False),  # no reply ever came
+        (Told(Outcome.SUCCESS, "Timeout waiting for server response"), 2.0, True),
+        (Told(Outcome.SUCCESS, "Done"), 2.0, False),
+        (Told(Outcome.ERROR, "no such argument", 1), 2.0, False),
+    ],
+)
+def test_a_slow_machine_is_no_evidence(told: Told, slowest: float, doubtful: bool) -> None:
+    assert bool(judge.too_slow(told, slowest)) is doubtful
+
+
+@pytest.mark.parametrize(
     ("data", "outcome", "says"),
     [
         ({"hold": {"result": [{"response": [True, "uuid"]}]}}, Outcome.SUCCESS, "told"),

@@ -69,6 +69,7 @@ _INTERNAL = re.compile(
 )
 """Exceptions of programs that went wrong; no user can know what they mean."""
 
+_SLOW: Final = 0.8  # seconds; a reply takes 0.2, and the least patient client waits for 1
 _TIMEOUT = re.compile(r"\bClientTimeout\b|Timeout waiting for server response")
 
 
@@ -130,6 +131,17 @@ def _refusal(told: Told, and_what: str) -> Judgement:
     if found := _INTERNAL.search(told.text):
         return Judgement(Verdict.FAILED, f"{words} with an internal {found[1]}Error {and_what}")
     return Judgement(Verdict.REFUSED, f"{words} {and_what}")
+
+
+def too_slow(told: Told, slowest: float) -> str:
+    """Return why it cannot be told whether a client gave up too early or this machine is slow.
+
+    `slowest` are the seconds that a reply took, which came. Nothing if there is no such doubt.
+    """
+    gave_up = told.outcome is Outcome.TIMEOUT or _TIMEOUT.search(told.text) is not None
+    if gave_up and slowest > _SLOW:
+        return f"the client gave up, but a reply came, after {slowest:.1f} s: this machine is slow"
+    return ""
 
 
 def said(told: Told) -> str:

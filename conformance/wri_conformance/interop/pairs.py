@@ -562,6 +562,9 @@ def _cell(
     found: str,
     changed: Iterable[Change],
 ) -> Cell:
+    slow = judge.too_slow(seen.told, _slowest(seen.trace))
+    if slow and judgement.verdict not in _QUIET:
+        judgement = Judgement(Verdict.INCONCLUSIVE, slow)
     return Cell(
         one,
         judgement,
@@ -574,6 +577,18 @@ def _cell(
         1,
         seen.trace,
     )
+
+
+def _slowest(trace: Iterable[dict[str, Any]]) -> float:
+    """Return the seconds that the slowest reply took."""
+    asked: list[float] = []
+    slowest = 0.0
+    for event in trace:
+        if event["direction"] == "→":
+            asked.append(event["t"])
+        elif event["direction"] == "←" and asked:
+            slowest = max(slowest, event["t"] - asked.pop(0))
+    return slowest
 
 
 def _unknown(one: Operation, why: str, seen: _Played | None = None) -> Cell:
