@@ -382,6 +382,8 @@ def replay(argv: list[str]) -> int:
     from wri_conformance.replaying import command  # noqa: PLC0415
 
     return command.run(options.stream, options.into or ["reference"], as_json=options.json)
+
+
 @_told("wri interop")
 def interop(argv: list[str]) -> int:
     """Try every client with every server: releases of cylc-flow and whatever has a manifest."""

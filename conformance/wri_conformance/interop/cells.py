@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from wri_conformance.interop.judge import Judgement, Told, Verdict
+from wri_conformance.interop.judge import Judgement, Told
 from wri_conformance.interop.operations import Command, Follow, Mutation, Operation, Request
 from wri_conformance.interop.state import Change
+from wri_conformance.interop.verdicts import Verdict
 
 _TEXT: Final = 1200  # characters of what was told
 _CHANGES: Final = 12

@@ -8,30 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from wri_conformance.interop.state import Change
-
-
-class Verdict(StrEnum):
-    """What came of an operation."""
-
-    OK = "ok"
-    REFUSED = "refused"
-    FAILED = "failed"
-    IGNORED = "silently-ignored"
-    DIFFERENT = "silently-different"
-    NOT_APPLICABLE = "not-applicable"
-    INCONCLUSIVE = "inconclusive"
-
-
-WORST: Final = (
-    Verdict.IGNORED,
-    Verdict.DIFFERENT,
-    Verdict.FAILED,
-    Verdict.INCONCLUSIVE,
-    Verdict.REFUSED,
-    Verdict.OK,
-    Verdict.NOT_APPLICABLE,
-)
-"""From what harms most to what does not."""
+from wri_conformance.interop.verdicts import Verdict
 
 
 class Outcome(StrEnum):
@@ -100,9 +77,9 @@ def of_change(
         if not missing and not others:
             return Judgement(Verdict.OK, "what was promised has come about, and nothing else")
         if not found:
-            return Judgement(Verdict.IGNORED, f"{words} and nothing changed")
+            return Judgement(Verdict.SILENTLY_IGNORED, f"{words} and nothing changed")
         what = missing[0] if missing else f"{others[0]} besides"
-        return Judgement(Verdict.DIFFERENT, f"{words}, but {what}")
+        return Judgement(Verdict.SILENTLY_DIFFERENT, f"{words}, but {what}")
     if found:
         return Judgement(Verdict.FAILED, f"{words}, though something changed: {found[0]}")
     return _refusal(told, "and nothing changed")
@@ -112,11 +89,11 @@ def of_read(told: Told, wrong: str, found: Sequence[Change]) -> Judgement:
     """Judge an operation that is to tell something; `wrong` is what is wrong with its answer."""
     words = said(told)
     if found and told.outcome is Outcome.SUCCESS:
-        return Judgement(Verdict.DIFFERENT, f"{words}, but something changed: {found[0]}")
+        return Judgement(Verdict.SILENTLY_DIFFERENT, f"{words}, but something changed: {found[0]}")
     if told.outcome is Outcome.SUCCESS:
         if not wrong:
             return Judgement(Verdict.OK, "the answer is what the scheduler has")
-        return Judgement(Verdict.DIFFERENT, f"{words}, but {wrong}")
+        return Judgement(Verdict.SILENTLY_DIFFERENT, f"{words}, but {wrong}")
     return Judgement(Verdict.FAILED, f"{words}, though the scheduler has what was asked for")
 
 

@@ -16,7 +16,7 @@ from wri_conformance.interop import catalogue, clients, judge, mutations, server
 from wri_conformance.interop.cells import Cell, by_hand
 from wri_conformance.interop.clients import Client
 from wri_conformance.interop.forking import DriverError
-from wri_conformance.interop.judge import Judgement, Outcome, Told, Verdict
+from wri_conformance.interop.judge import Judgement, Outcome, Told
 from wri_conformance.interop.observer import Unreachable
 from wri_conformance.interop.operations import (
     Answer,
@@ -32,6 +32,7 @@ from wri_conformance.interop.operations import (
 from wri_conformance.interop.servers import Scheduler, Stable
 from wri_conformance.interop.state import Change, Expectation, State, changes
 from wri_conformance.interop.subjects import Subject, patient
+from wri_conformance.interop.verdicts import Verdict
 from wri_conformance.interop.workflows import Workflow
 from wri_conformance.mistakes import Mistake
 from wri_conformance.runs import StartError, Workshop
@@ -257,7 +258,7 @@ class Pair:
             cell = evolve(
                 cell,
                 judgement=Judgement(
-                    Verdict.DIFFERENT,
+                    Verdict.SILENTLY_DIFFERENT,
                     f"{judge.said(seen.told)}, but it came too early: {too_early[0]}",
                 ),
             )

@@ -19,9 +19,9 @@ from attrs import define, field, frozen
 
 from wri import __version__
 from wri_conformance.interop import catalogue, subjects, views
-from wri_conformance.interop.judge import WORST, Verdict
 from wri_conformance.interop.operations import Operation
 from wri_conformance.interop.subjects import Subject
+from wri_conformance.interop.verdicts import Verdict
 from wri_conformance.mistakes import Mistake
 from wri_conformance.verdict import Exit
 
@@ -91,8 +91,9 @@ def run(options: Options) -> Exit:
     document = assemble(found, wanted, cells, pairs, started)
     place = options.results / "interop.json"
     _write(place, document)
+    views.write(document, options.results)
     views.show(document)
-    print(f"\n{place}")
+    print(f"\n{place}, interop.html and summary.md beside it")
     if exit_ is Exit.INTERRUPTED:
         _say("interrupted: the same command with --resume goes on")
     return exit_
@@ -263,12 +264,8 @@ def _progress(count: int, total: int, one: _Running, document: Any) -> None:
         _say(f"{head}: the suite broke, see {one.place.with_suffix('.log')}{tail}")
         return
     counts = Counter(cell["verdict"] for cell in document["cells"])
-    told = ", ".join(
-        f"{counts[v.value]} {v.value}"
-        for v in (Verdict.OK, *WORST)
-        if counts[v.value] and (v is Verdict.OK or v not in {Verdict.OK, Verdict.NOT_APPLICABLE})
-    )
-    told = ", ".join(dict.fromkeys(told.split(", ")))
+    shown = [one for one in reversed(Verdict) if one is not Verdict.NOT_APPLICABLE]
+    told = ", ".join(f"{counts[one]} {one}" for one in shown if counts[one])
     _say(f"{head}: {told} ({document['seconds']:.0f} s)")
 
 
