@@ -51,13 +51,15 @@ def play(scenario: Scenario, specification: Specification, cast: Cast) -> list[R
 
     A step that cannot be carried out by the implementation's fault fails its checks; the steps
     after it are tried nevertheless, unless the implementation could not be started, or the step
-    has no checks and so was preparation for them.
+    has no checks and so was preparation for them. What failed since it was not there in time, or
+    a process did not end in time, is `late`.
     """
     results: list[Result] = []
-    overdue: int | None = None  # how many results there were when a process was too slow to end
+    late: int | None = None  # how many results there were when a process was too slow
     judge = Judge(scenario.id, specification, cast.saved)
     try:
         cause = _begin(cast)
+        late = 0 if cause else None
         for step in scenario.steps:
             if cause:
                 results += judge.unreached(step, cause)
@@ -67,6 +69,7 @@ def play(scenario: Scenario, specification: Specification, cast: Cast) -> list[R
                 seen = cast.do(step, judge)
             except StartError as error:
                 cause = str(error)
+                late = len(results) if late is None else late
                 results += judge.judge(step, Seen(why=cause))
                 continue
             except (Missing, LookupError) as error:
@@ -78,15 +81,15 @@ def play(scenario: Scenario, specification: Specification, cast: Cast) -> list[R
                 cast.saved[step.spec["save"]] = None if seen.body is NOTHING else seen.body
             found = judge.judge(step, seen)
             results += found
-            if seen.overdue and overdue is None and all(result.late for result in found):
-                overdue = len(results)
+            if seen.overdue and late is None and all(result.late for result in found):
+                late = len(results)
     finally:
         cast.close()
-    return results if overdue is None else [*results[:overdue], *map(_late, results[overdue:])]
+    return results if late is None else [*results[:late], *map(_late, results[late:])]
 
 
 def _late(result: Result) -> Result:
-    """Return what followed on a process that had not ended in time, which may be the reason."""
+    """Return what followed on a process that was too slow, which may be the reason."""
     return result if result.verdict is Verdict.PASS else evolve(result, late=True)
 
 

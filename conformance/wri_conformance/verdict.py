@@ -117,7 +117,9 @@ def _settle(results: list[Result]) -> Result:
     late = [result for result in results if result.late]
     kept = [result for result in results if result.verdict is Verdict.PASS]
     if late and kept:
-        message = f"{late[0].message}; tried again it took {kept[-1].seconds} s"
+        took = kept[-1].seconds
+        again = "it passed" if took is None else f"it took {took} s"
+        message = f"{late[0].message}; tried again {again}"
         return evolve(late[0], verdict=Verdict.INCONCLUSIVE, message=message)
     return results[-1]
 

@@ -101,6 +101,7 @@ def test_nothing_is_tried_if_the_implementation_does_not_start() -> None:
     why = "not reached: it ended; the last that it printed:\n    | last words"
     assert outcomes(results) == [("a", Verdict.FAIL, why, False), ("b", Verdict.FAIL, why, False)]
     assert (cast_.done, cast_.closed) == ([], 1)
+    assert [one.late for one in results] == [True, True]  # it may start if it is tried again
 
 
 def test_after_a_start_in_between_that_failed_nothing_is_reached() -> None:
@@ -112,6 +113,7 @@ def test_after_a_start_in_between_that_failed_nothing_is_reached() -> None:
         ("b", Verdict.FAIL, "not reached: it ended", False),
     ]
     assert cast_.done == ["0", "a"]
+    assert [one.late for one in results] == [False, True, True]
 
 
 @pytest.mark.parametrize("error", [Missing("Xno key"), LookupError("Xno key"), KeyError("Xno key")])

@@ -149,6 +149,15 @@ def test_a_failure_in_the_last_attempt_stays_one() -> None:
     assert settle([late, [result(Verdict.FAIL)]])[0].verdict is Verdict.FAIL
 
 
+def test_what_did_not_start_and_then_did_is_inconclusive() -> None:
+    unstarted = [result(Verdict.FAIL, late=True, reached=False)]
+    (settled,) = settle([unstarted, [result(Verdict.PASS, seconds=None)]])
+    assert settled.verdict is Verdict.INCONCLUSIVE
+    assert "tried again it passed" in settled.message
+    assert settle([unstarted, [result(Verdict.FAIL)]])[0].reached
+    assert settle([unstarted, unstarted, unstarted])[0].verdict is Verdict.FAIL
+
+
 def test_kept_once_between_two_misses_is_inconclusive() -> None:
     late = [result(Verdict.FAIL, late=True, seconds=7.0)]
     assert settle([late, [result(Verdict.PASS)], late])[0].verdict is Verdict.INCONCLUSIVE
