@@ -8,12 +8,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from wri_conformance import fetching, manifest, releases, scenario, selftesting
+from wri_conformance import comparison, fetching, manifest, releases, scenario, selftesting
 from wri_conformance.mistakes import Mistake
 from wri_conformance.policy import promises
 from wri_conformance.specification import Requirement, Specification, SpecificationError
 from wri_conformance.specification import load as load_specification
 from wri_conformance.verdict import Exit
+
+_MANIFEST = (
+    "a YAML file, or the name of one that comes with wri; NAME@RELEASE takes another release of "
+    "cylc-flow than it names, such as cylc-flow@8.3.6, or a checkout, cylc-flow@../cylc-flow"
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -56,7 +61,7 @@ def test(argv: list[str]) -> int:
         epilog="exit status: 0 conformant, 1 not, 2 interrupted, 3 the suite broke, "
         "4 bad usage, manifest or scenario, 5 nothing was selected",
     )
-    parser.add_argument("manifest", help="a YAML file, or the name of one that comes with wri")
+    parser.add_argument("manifest", help=_MANIFEST)
     parser.add_argument(
         "--select",
         metavar="PATTERN",
@@ -95,7 +100,7 @@ def test(argv: list[str]) -> int:
         help="play everything so often, and tell what did not come to the same verdict each time",
     )
     options, others = parser.parse_known_args(argv)
-    name = manifest.load(manifest.find(options.manifest), load_specification()).name
+    name = manifest.named(options.manifest, load_specification()).name
     import pytest  # noqa: PLC0415 - the other subcommands do without it
 
     base = scenario.directory()
@@ -153,7 +158,7 @@ def fuzz(argv: list[str]) -> int:
         epilog="exit status: 0 nothing was found, 1 failures, 2 interrupted, 3 the suite broke, "
         "4 bad usage or manifest, 5 nothing was sent",
     )
-    parser.add_argument("manifest", help="a YAML file, or the name of one that comes with wri")
+    parser.add_argument("manifest", help=_MANIFEST)
     parser.add_argument(
         "--time", metavar="SECONDS", type=float, default=60.0, help="how long (default: 60)"
     )
@@ -252,20 +257,20 @@ def check_adapter(argv: list[str]) -> int:
         "adapter is told apart from one of the client.",
         epilog="exit status: 0 the adapters can be used, 1 one cannot, 4 bad usage or manifest",
     )
-    parser.add_argument("manifest", help="a YAML file, or the name of one that comes with wri")
+    parser.add_argument("manifest", help=_MANIFEST)
     parser.add_argument(
         "--patience", metavar="FACTOR", type=float, default=1.0, help="multiply every wait"
     )
     options = parser.parse_args(argv)
-    from wri_conformance import checking, venvs  # noqa: PLC0415
+    from wri_conformance import checking, environments  # noqa: PLC0415
     from wri_conformance.runs import Workshop  # noqa: PLC0415
 
-    one = manifest.load(manifest.find(options.manifest), load_specification())
+    one = manifest.named(options.manifest, load_specification())
     if not one.adapters:
         raise Mistake(
             "the manifest names no adapter", "add roles: client: or subscriber:", one.path
         )
-    path = venvs.ensure(one.pip, functools.partial(print, file=sys.stderr)) if one.pip else None
+    path = environments.prepare(one, functools.partial(print, file=sys.stderr))
     workshop = Workshop(scale=options.patience)
     usable = True
     try:
@@ -455,6 +460,24 @@ def interop(argv: list[str]) -> int:
             list_only=options.list,
         )
     )
+@_told("wri compare")
+def compare(argv: list[str]) -> int:
+    """Tell what broke and what was mended between runs."""
+    parser = _Parser(
+        prog="wri compare",
+        description="Compare runs of wri test, each with the next one: which checks broke and "
+        "which were mended, by the reason in the list of known failures.",
+        epilog="exit status: 0 nothing broke, 1 something did, 4 bad usage",
+    )
+    parser.add_argument(
+        "results",
+        nargs="+",
+        metavar="RESULTS.json",
+        help="what wri test has written, or the directory that it is in; the earliest one first",
+    )
+    parser.add_argument("--markdown", metavar="FILE", help="write the same as Markdown")
+    options = parser.parse_args(argv)
+    return comparison.run(options.results, options.markdown)
 
 
 @_told("wri selftest")

@@ -9,10 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 from wri.data import root
-from wri_conformance import documents
+from wri_conformance import documents, releases
 from wri_conformance.mistakes import Mistake
 from wri_conformance.specification import Specification
 
@@ -27,13 +29,19 @@ def wildcard(pattern: str) -> re.Pattern[str]:
 
 @frozen
 class KnownFailure:
-    """Check ids that may fail, for a reason; not after the day `expires`."""
+    """Check ids that may fail, for a reason; not after the day `expires`.
+
+    If there are `versions`, it is about those of the implementation, and no others. A check that
+    was not reached is known to fail only if the message says one of the texts in `unreached`.
+    """
 
     match: tuple[str, ...]
     reason: str
     url: str = ""
     reproduce: str = ""
     expires: dt.date | None = None
+    versions: SpecifierSet | None = None
+    unreached: tuple[str, ...] = ()
 
     def covers(self, check_id: str) -> bool:
         """Tell whether a check id matches one of the patterns; only `*` is special."""
@@ -42,7 +50,11 @@ class KnownFailure:
 
 @frozen
 class Manifest:
-    """An implementation, as its author describes it."""
+    """An implementation, as its author describes it.
+
+    If it is a `release` of cylc-flow – a version, or the absolute path of a checkout – its name
+    carries that: cylc-flow@8.5.4.
+    """
 
     path: Path
     name: str
@@ -57,6 +69,12 @@ class Manifest:
     known_failures: tuple[KnownFailure, ...]
     files: Mapping[str, str] = MappingProxyType({})
     adapters: Mapping[str, tuple[str, ...]] = MappingProxyType({})  # by role
+    release: str = ""
+
+    @property
+    def address(self) -> str:
+        """What names it on a command line, its release included."""
+        return f"{self.path}@{self.release}" if self.release else str(self.path)
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -75,24 +93,44 @@ def find(name: str) -> Path:
     Raises:
         Mistake: there is none.
     """
-    path = Path(name)
-    if path.is_file():
+    if path := _found(name):
         return path
     known = sorted(p.stem for p in directory().glob("*.yaml"))
-    if name in known:
-        return directory() / f"{name}.yaml"
     raise Mistake(
         f"there is no manifest {name!r}",
         f"give the path of a YAML file, or one of {', '.join(known)}, before any option",
     )
 
 
-def load(path: Path, specification: Specification) -> Manifest:
-    """Return the manifest in `path`.
+def _found(name: str) -> Path | None:
+    for path in (Path(name), directory() / f"{name}.yaml"):
+        if path.is_file():
+            return path
+    return None
+
+
+def named(name: str, specification: Specification) -> Manifest:
+    """Return the manifest that `find` finds, or, of NAME@RELEASE, another release of it.
+
+    RELEASE is a version, or the path of a checkout.
+
+    Raises:
+        Mistake: there is no such manifest or release, or the manifest cannot be used.
+    """
+    parts = name.split("@")
+    cuts = ("@".join(parts[:cut]) for cut in range(len(parts), 0, -1))  # paths may have an @, too
+    mine = next(filter(_found, cuts), parts[0])
+    _, at, release = name[len(mine) :].partition("@")
+    return load(find(mine), specification, release if at else None)
+
+
+def load(path: Path, specification: Specification, release: str | None = None) -> Manifest:
+    """Return the manifest in `path`, of another `release` if one is given.
 
     Raises:
         Mistake: it is not valid against `manifest.json`, claims a capability that does not
-            exist, that belongs to another role, or lacks one that it needs.
+            exist, that belongs to another role, or lacks one that it needs; or there is no such
+            release.
     """
     document = documents.read(path, "manifest.json")
     roles = document["roles"]
@@ -104,9 +142,11 @@ def load(path: Path, specification: Specification) -> Manifest:
     version = document["version"]
     environment = document.get("environment", {})
     stop = server.get("stop", "TERM")
+    installed = _release(path, environment.get("release", ""), release)
+    carried = f"@{Path(installed).name}" if installed else ""
     return Manifest(
         path=path,
-        name=document["name"],
+        name=f"{document['name']}{carried}",
         version=version if isinstance(version, str) else tuple(version["command"]),
         pip=tuple(environment.get("pip", ())),
         variables=environment.get("variables", {}),
@@ -124,6 +164,52 @@ def load(path: Path, specification: Specification) -> Manifest:
         known_failures=tuple(
             _known_failure(path, number, entry)
             for number, entry in enumerate(document.get("known_failures", []))
+        ),
+        release=installed,
+    )
+
+
+def _release(path: Path, own: str, other: str | None) -> str:
+    """Return the release to be installed, resolved; "" for none."""
+    if other is not None:
+        if not own:
+            raise Mistake(
+                f"the manifest has no release that {other} could replace",
+                'add environment: {release: "…"}, or leave @ out',
+                path,
+            )
+        return releases.resolve(other)
+    try:
+        return releases.resolve(own, path.resolve().parent) if own else ""
+    except Mistake as mistake:
+        where = ["environment", "release"]
+        raise _mistake(path, mistake.message, mistake.fix, [*where]) from None
+
+
+def measured(manifest: Manifest, version: str) -> Manifest:
+    """Return a manifest with only those known failures that are about this version.
+
+    A pre-release counts as the release that it becomes.
+
+    Raises:
+        Mistake: the version cannot be compared, and there are known failures that ask for that.
+    """
+    if all(entry.versions is None for entry in manifest.known_failures):
+        return manifest
+    try:
+        release = Version(Version(version).base_version)
+    except InvalidVersion:
+        raise Mistake(
+            f"known_failures have versions:, and {version!r} cannot be compared with them",
+            "let version: give a version such as 1.2.3, or leave versions: out",
+            manifest.path,
+        ) from None
+    return evolve(
+        manifest,
+        known_failures=tuple(
+            entry
+            for entry in manifest.known_failures
+            if entry.versions is None or entry.versions.contains(release)
         ),
     )
 
@@ -185,12 +271,24 @@ def _known_failure(path: Path, number: int, entry: Mapping[str, Any]) -> KnownFa
             "write it as YYYY-MM-DD",
             ["known_failures", number, "expires"],
         ) from None
+    versions = entry.get("versions")
+    try:
+        about = None if versions is None else SpecifierSet(versions)
+    except InvalidSpecifier:
+        raise _mistake(
+            path,
+            f"{versions!r} is no range of versions",
+            'write it as "<8.4.1", ">=8.5", or ">=8.5,<8.6"',
+            ["known_failures", number, "versions"],
+        ) from None
     return KnownFailure(
         match=(match,) if isinstance(match, str) else tuple(match),
         reason=entry["reason"],
         url=entry.get("url", ""),
         reproduce=entry.get("reproduce", ""),
         expires=day,
+        versions=about,
+        unreached=tuple(entry.get("unreached", ())),
     )
 
 

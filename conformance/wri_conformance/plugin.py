@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from attrs import define, evolve, field
 
+from wri_conformance import environments, results, scenario, terminal
 from wri_conformance import manifest as manifests
-from wri_conformance import results, scenario, terminal, venvs
 from wri_conformance.evidence import report as evidence_report
 from wri_conformance.mistakes import Mistake
 from wri_conformance.preflight import preflight
@@ -216,7 +216,7 @@ class Suite:
             Mistake: something cannot be used as it is.
         """
         specification = load_specification()
-        manifest = manifests.load(manifests.find(name), specification)
+        manifest = manifests.named(name, specification)
         if config.getoption("--runxfail"):
             manifest = evolve(manifest, known_failures=())
         base = _base(config.getoption("--wri-scenarios"))
@@ -236,10 +236,12 @@ class Suite:
             version, fatal = handed.get("version", ""), handed.get("fatal", {})
         else:
             say = terminal.sayer(config)
-            path = venvs.ensure(manifest.pip, say) if manifest.pip else None
+            path = environments.prepare(manifest, say)
             patterns = config.getoption("--wri-select")
             roles = {case.role for case in cases if _selects(patterns, case)}
             version, fatal = preflight(manifest, path, scale, roles)
+        if not collect_only:
+            manifest = manifests.measured(manifest, version)
         report = results.Report(
             manifest,
             specification,
@@ -255,7 +257,7 @@ class Suite:
     def again(self, case: Scenario) -> str:
         """Return the command that plays only this scenario."""
         where = "" if self.report.of_suite else f" --scenarios {self.base}"
-        return f"wri test {self.manifest.path}{where} --select '{case.id}'"
+        return f"wri test {self.manifest.address}{where} --select '{case.id}'"
 
     def selected(self, case: Scenario) -> bool:
         """Tell whether `--wri-select` wants a scenario."""

@@ -40,30 +40,49 @@ class Implementation:
     pythons: tuple[str, ...]
 
 
+def resolve(name: str, base: Path | None = None) -> str:
+    """Return the version, or the absolute path of the checkout, that `name` names.
+
+    A relative path begins in the directory `base`, by default the current one.
+
+    Raises:
+        Mistake: it is neither.
+    """
+    version = name.removeprefix("cylc-flow").lstrip("-=@")
+    if _VERSION.fullmatch(version):
+        return version
+    path = Path(base or "", Path(name).expanduser()).resolve()
+    if not name or not path.is_dir():
+        raise Mistake(
+            f"{name!r} is neither a release nor a directory",
+            f"give a version such as {KNOWN[-1]}, or the path of a checkout",
+        )
+    if not (path / "pyproject.toml").is_file() and not (path / "setup.py").is_file():
+        raise Mistake("pip cannot install this directory", "give the root of a checkout", path)
+    return str(path)
+
+
+def is_checkout(resolved: str) -> bool:
+    """Tell whether what `resolve` returned is the path of a checkout."""
+    return not _VERSION.fullmatch(resolved)
+
+
 def find(name: str, interpreters: Sequence[Interpreter]) -> Implementation:
     """Return what a version, such as 8.5.4, or the path of a checkout names.
 
     Raises:
         Mistake: it is neither.
     """
-    version = name.removeprefix("cylc-flow").lstrip("-=@")
-    if match := _VERSION.fullmatch(version):
+    resolved = resolve(name)
+    if match := _VERSION.fullmatch(resolved):
         minor = int(match[1])
         pythons = next(pythons for last, pythons in _PYTHONS if minor <= last)
         old = (_OLD_SETUPTOOLS,) if minor <= _LAST_WITH_PKG_RESOURCES else ()
-        return Implementation(version, (f"cylc-flow=={version}", *old), pythons)
-    path = Path(name).expanduser()
-    if not path.is_dir():
-        raise Mistake(
-            f"{name} is neither a release nor a directory",
-            f"give a version such as {KNOWN[-1]}, `all`, or the path of a checkout",
-        )
-    if not (path / "pyproject.toml").is_file() and not (path / "setup.py").is_file():
-        raise Mistake("pip cannot install this directory", "give the root of a checkout", path)
-    wanted = _requires_python(path)
+        return Implementation(resolved, (f"cylc-flow=={resolved}", *old), pythons)
+    wanted = _requires_python(Path(resolved))
     newest = sorted({one.version for one in interpreters}, reverse=True)
     fits = [".".join(map(str, one[:2])) for one in newest if ".".join(map(str, one)) in wanted]
-    return Implementation(path.resolve().name, (f"--editable={path.resolve()}",), tuple(fits))
+    return Implementation(Path(resolved).name, (f"--editable={resolved}",), tuple(fits))
 
 
 def _requires_python(checkout: Path) -> SpecifierSet:

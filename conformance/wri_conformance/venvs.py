@@ -31,10 +31,7 @@ def ensure(
     Raises:
         Mistake: pip cannot install the packages.
     """
-    version = _version(python)
-    digest = hashlib.sha256("\n".join([version, *packages]).encode()).hexdigest()[:12]
-    name = Path(packages[0]).name.replace("==", "-")
-    place = cache() / "venvs" / f"{name}-py{version}-{digest}"
+    place = _place(packages, _version(python))
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.with_suffix(place.suffix + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -42,6 +39,18 @@ def ensure(
             say(f"installing {' '.join(packages)} into {place} (once) …")
             _build(place, packages, python)
     return place / "bin"
+
+
+def present(packages: Sequence[str], version: str) -> Path | None:
+    """Return what `ensure` would, without building anything; `version` is a Python's, `3.11`."""
+    place = _place(packages, version)
+    return place / "bin" if (place / "complete").exists() else None
+
+
+def _place(packages: Sequence[str], version: str) -> Path:
+    digest = hashlib.sha256("\n".join([version, *packages]).encode()).hexdigest()[:12]
+    name = Path(packages[0]).name.replace("==", "-")
+    return cache() / "venvs" / f"{name}-py{version}-{digest}"
 
 
 def _version(python: str) -> str:
@@ -73,6 +82,6 @@ def _build(place: Path, packages: Sequence[str], python: str) -> None:
             raise Mistake(
                 f"cannot make an environment with {' '.join(packages)}: `{' '.join(command)}` "
                 f"ended with status {done.returncode}\n    {tail}",
-                "check the names and versions under environment: pip:, and the network",
+                "check the names and versions under environment:, and the network",
             )
     (place / "complete").touch()

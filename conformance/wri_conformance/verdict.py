@@ -161,13 +161,15 @@ def apply_known(
 ) -> list[Result]:
     """Turn failures and warnings that the manifest knows of into known failures.
 
-    What was not reached is not known to fail, unless a known failure before it is the cause.
+    What was not reached is not known to fail, unless a known failure before it is the cause, or it
+    was not reached for what the entry says.
     """
     judged: list[Result] = []
     excused: set[str] = set()  # scenarios of which a step that was reached is known to fail
     for result in results:
         entry = next((entry for entry in known if entry.covers(result.id)), None)
-        if result.reached or result.scenario in excused:
+        told = entry is not None and any(text in result.message for text in entry.unreached)
+        if result.reached or result.scenario in excused or told:
             result_now = _apply(result, entry, today)
         else:
             result_now = result

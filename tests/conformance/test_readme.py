@@ -36,6 +36,7 @@ def test_the_commands_exist() -> None:
         "explain",
         "check-adapter",
         "interop",
+        "compare",
         "serve",
         "call",
         "subscribe",

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from wri_conformance import schemas
 from wri_conformance.manifest import KnownFailure
@@ -173,6 +174,16 @@ def test_a_failure_that_is_not_about_time_is_never_forgotten() -> None:
 def test_what_was_not_reached_is_not_known() -> None:
     known = [KnownFailure(match=("server/x::*::*",), reason="because")]
     (judged,) = apply_known([result(Verdict.FAIL, reached=False)], known, TODAY)
+    assert judged.verdict is Verdict.FAIL
+
+
+def test_what_was_not_reached_is_known_for_what_the_entry_says() -> None:
+    entry = KnownFailure(("server/x::*::*",), "the job never runs", unreached=("running: ",))
+    missed = evolve(result(Verdict.FAIL, reached=False), message="not reached: running: no job")
+    (judged,) = apply_known([missed], [entry], TODAY)
+    assert (judged.verdict, judged.known) == (Verdict.KNOWN_FAILURE, "the job never runs")
+    other = evolve(missed, message="not reached: stopped: no reply")
+    (judged,) = apply_known([other], [entry], TODAY)
     assert judged.verdict is Verdict.FAIL
 
 

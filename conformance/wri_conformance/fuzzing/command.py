@@ -15,9 +15,9 @@ from pathlib import Path
 
 from attrs import define, field
 
+from wri_conformance import environments
 from wri_conformance import manifest as manifests
 from wri_conformance import scenario as scenarios
-from wri_conformance import venvs
 from wri_conformance.fuzzing import saving
 from wri_conformance.fuzzing.conversation import endpoints
 from wri_conformance.fuzzing.display import Display, shown
@@ -93,7 +93,7 @@ def run(options: Options) -> Exit:
     """
     verify(options)
     specification = load_specification()
-    manifest = manifests.load(manifests.find(options.manifest), specification)
+    manifest = manifests.named(options.manifest, specification)
     if not manifest.start:
         raise Mistake("the manifest describes no server", "add roles: server:", manifest.path)
     directory = Path(options.results or Path("wri-results") / manifest.name) / "fuzz"
@@ -106,7 +106,7 @@ def run(options: Options) -> Exit:
         ) from None
     with _interruptible() as interrupt:
         display = Display(specification)
-        path = venvs.ensure(manifest.pip, display.line) if manifest.pip else None
+        path = environments.prepare(manifest, display.line)
         version, fatal = preflight(manifest, path, options.patience, {"server"})
         if fatal:
             print(f"wri fuzz: {fatal['server']}", file=sys.stderr)
