@@ -1,7 +1,9 @@
 """The adapter of cylc-flow's client and subscriber; see conformance/ADAPTERS.md.
 
-It is run by the interpreter that has cylc-flow.
+It is run by the interpreter that has cylc-flow, of any release of Cylc 8, which may be Python 3.8.
 """
+
+from __future__ import annotations
 
 import asyncio
 import base64
@@ -9,18 +11,21 @@ import json
 import sys
 from typing import Any
 
-from cylc.flow.exceptions import ClientTimeout, CylcError, RequestError, WorkflowStopped
+from cylc.flow import exceptions
+from cylc.flow.exceptions import ClientError, ClientTimeout, CylcError, WorkflowStopped
 from cylc.flow.network.client import WorkflowRuntimeClient
 from cylc.flow.network.subscriber import WorkflowSubscriber
 
 # CylcError is the documented base of the others, ClientError among them. What is none of them is
 # not an outcome, and ends the program.
 OUTCOMES = (
-    (RequestError, "error"),
     (ClientTimeout, "timeout"),
     (WorkflowStopped, "stopped"),
     (CylcError, "client-error"),
 )
+# What the server returned as an error. Before 8.4.1 it has no exception of its own: it is the only
+# ClientError that a request raises, while the others are raised where a client is made.
+RETURNED = getattr(exceptions, "RequestError", ClientError)
 
 
 class Subscription:
@@ -41,7 +46,7 @@ class Subscription:
     async def receive(self, timeout: float) -> dict[str, Any]:  # noqa: ASYNC109
         try:
             item = await asyncio.wait_for(self.items.get(), timeout)
-        except TimeoutError:
+        except asyncio.TimeoutError:  # noqa: UP041 - another one before Python 3.11
             return {"result": "timeout", "message": "nothing was published"}
         if isinstance(item, Exception):
             raise item
@@ -85,6 +90,8 @@ class Adapter:
             result = await self.do(**command)
         except CylcError as error:
             kind = next(kind for cls, kind in OUTCOMES if isinstance(error, cls))
+            if command["do"] == "request" and type(error) is RETURNED:
+                kind = "error"
             result = {"result": kind, "message": str(error)}
         print(json.dumps({"id": id, **result}), flush=True)
 
@@ -93,9 +100,12 @@ class Adapter:
         lines = asyncio.StreamReader(limit=1 << 26)
         protocol = asyncio.StreamReaderProtocol(lines)
         await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
-        async with asyncio.TaskGroup() as tasks:
-            while line := await lines.readline():
-                tasks.create_task(self.answer(**json.loads(line)))
+        tasks: set[asyncio.Task[Any]] = {asyncio.create_task(lines.readline())}
+        while tasks:
+            done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for line in filter(None, [task.result() for task in done]):  # an answer returns None
+                tasks.add(asyncio.create_task(self.answer(**json.loads(line))))
+                tasks.add(asyncio.create_task(lines.readline()))
 
 
 def data(value: Any, **more: str) -> dict[str, Any]:

@@ -17,6 +17,8 @@ REPORT = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 OUTCOMES = {"RequestError": "error", "ClientTimeout": "timeout", "WorkflowStopped": "stopped"}
+# Before 8.4.1 what the server returned as an error is a ClientError, as is a key that is missing.
+NO_KEY = "so cannot connect."
 
 connections: dict[str, dict[str, Any]] = {}
 
@@ -49,6 +51,8 @@ def ask(
     if report is None or report["name"] is None:
         sys.exit(done.stderr)  # the client has crashed, and so does its adapter, with status 1
     kind = OUTCOMES.get(report["name"], "client-error")
+    if report["name"] == "ClientError" and NO_KEY not in report["message"]:
+        kind = "error"
     return {"result": kind, "message": report["message"].removesuffix("\n")}
 
 
