@@ -460,6 +460,8 @@ def interop(argv: list[str]) -> int:
             list_only=options.list,
         )
     )
+
+
 @_told("wri compare")
 def compare(argv: list[str]) -> int:
     """Tell what broke and what was mended between runs."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from wri_conformance import interpreters, manifest, releases, venvs
+from wri_conformance import environments, interpreters, manifest, releases, venvs
 from wri_conformance.manifest import Manifest
 from wri_conformance.mistakes import Mistake
 from wri_conformance.specification import load as load_specification
@@ -63,7 +63,7 @@ def find(name: str, say: Callable[[str], None]) -> Target:
         one = manifest.load(manifest.find(name), specification)
         if not one.start:
             raise Mistake("the manifest describes no server", "add roles: server:", one.path)
-        return Target(one.name, one, venvs.ensure(one.pip, say) if one.pip else None)
+        return Target(one.name, one, environments.prepare(one, say))
     version = release(name)
     if version is None and not Path(name).is_dir():
         raise Mistake(
@@ -77,7 +77,10 @@ def find(name: str, say: Callable[[str], None]) -> Target:
     python = releases.interpreter(installable, works, [f"{p}: {why}" for p, why in fails.items()])
     path = venvs.ensure(installable.packages, say, python.path)
     return Target(
-        installable.name, evolve(one, pip=installable.packages, known_failures=()), path, version
+        installable.name,
+        evolve(one, release="", pip=installable.packages, known_failures=()),
+        path,
+        version,
     )
 
 

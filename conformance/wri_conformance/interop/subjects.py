@@ -9,7 +9,7 @@ from typing import Any, Final
 from attrs import evolve, frozen
 from packaging.version import InvalidVersion, Version
 
-from wri_conformance import interpreters, manifest, releases, venvs
+from wri_conformance import environments, interpreters, manifest, releases, venvs
 from wri_conformance.manifest import Manifest
 from wri_conformance.mistakes import Mistake
 from wri_conformance.specification import load as load_specification
@@ -119,7 +119,7 @@ def _is_manifest(name: str) -> bool:
 
 def _of_manifest(name: str, say: Callable[[str], None]) -> Subject:
     one = manifest.load(manifest.find(name), load_specification())
-    path = venvs.ensure(one.pip, say) if one.pip else None
+    path = environments.prepare(one, say)
     if "client" not in one.roles and "server" not in one.roles:
         raise Mistake("it is neither client nor server", "give it one of these roles", one.path)
     return Subject(one.name, _version_of(one), "manifest", one, path)
