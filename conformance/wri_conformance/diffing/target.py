@@ -33,7 +33,8 @@ class Target:
     @property
     def python(self) -> Path | None:
         """The interpreter that can look at it from the inside."""
-        return self.path / "python" if self.path and self.manifest.name == "cylc-flow" else None
+        is_cylc = self.manifest.name.partition("@")[0] == "cylc-flow"
+        return self.path / "python" if self.path and is_cylc else None
 
 
 def stored(name: str) -> Path | None:
