@@ -8,7 +8,7 @@ from attrs import evolve
 
 from wri_conformance.judging import Judge
 from wri_conformance.peers import Missing
-from wri_conformance.runs import StartError
+from wri_conformance.runs import SlowStartError, StartError
 from wri_conformance.scenario import Scenario, Step
 from wri_conformance.seen import NOTHING, Seen
 from wri_conformance.specification import Specification
@@ -58,8 +58,8 @@ def play(scenario: Scenario, specification: Specification, cast: Cast) -> list[R
     late: int | None = None  # how many results there were when a process was too slow
     judge = Judge(scenario.id, specification, cast.saved)
     try:
-        cause = _begin(cast)
-        late = 0 if cause else None
+        cause, slow = _begin(cast)
+        late = 0 if slow else None
         for step in scenario.steps:
             if cause:
                 results += judge.unreached(step, cause)
@@ -69,7 +69,8 @@ def play(scenario: Scenario, specification: Specification, cast: Cast) -> list[R
                 seen = cast.do(step, judge)
             except StartError as error:
                 cause = str(error)
-                late = len(results) if late is None else late
+                if isinstance(error, SlowStartError) and late is None:
+                    late = len(results)
                 results += judge.judge(step, Seen(why=cause))
                 continue
             except (Missing, LookupError) as error:
@@ -93,12 +94,13 @@ def _late(result: Result) -> Result:
     return result if result.verdict is Verdict.PASS else evolve(result, late=True)
 
 
-def _begin(cast: Cast) -> str:
+def _begin(cast: Cast) -> tuple[str, bool]:
+    """Return why the implementation does not start, and whether it was only too slow."""
     try:
         cast.begin()
     except StartError as error:
-        return str(error)
-    return ""
+        return str(error), isinstance(error, SlowStartError)
+    return "", False
 
 
 def _cause(step: Step, seen: Seen, judge: Judge, cast: Cast) -> str:

@@ -43,6 +43,10 @@ class StartError(Exception):
         return f"{self.message}; the last that it printed:\n{quoted}"
 
 
+class SlowStartError(StartError):
+    """It may become ready, and had not in the time that it was given."""
+
+
 @define
 class Workshop:
     """The directory of one process of the suite, with the guard that cleans it up."""
@@ -262,7 +266,7 @@ class Run:
                     self.output(),
                 )
             time.sleep(_TICK)
-        raise StartError(
+        raise SlowStartError(
             f"{self.manifest.name} wrote no contact file in {limit:g} s "
             f"({' '.join(self.command)}; expected {self.service / 'contact'})",
             self.output(),

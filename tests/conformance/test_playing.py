@@ -12,7 +12,7 @@ from wri_conformance import playing
 from wri_conformance.judging import Judge
 from wri_conformance.peers import Missing
 from wri_conformance.playing import eventually, play
-from wri_conformance.runs import StartError
+from wri_conformance.runs import SlowStartError, StartError
 from wri_conformance.scenario import Scenario, Step
 from wri_conformance.seen import Seen
 from wri_conformance.verdict import Result, Verdict
@@ -101,7 +101,20 @@ def test_nothing_is_tried_if_the_implementation_does_not_start() -> None:
     why = "not reached: it ended; the last that it printed:\n    | last words"
     assert outcomes(results) == [("a", Verdict.FAIL, why, False), ("b", Verdict.FAIL, why, False)]
     assert (cast_.done, cast_.closed) == ([], 1)
-    assert [one.late for one in results] == [True, True]  # it may start if it is tried again
+    assert [one.late for one in results] == [False, False]
+
+
+def test_who_was_too_slow_may_start_if_it_is_tried_again_and_who_fell_is_not_excused() -> None:
+    slow = played(Cast({}, begins=SlowStartError("no contact", "")), checked("a"), checked("b"))
+    assert [one.late for one in slow] == [True, True]
+    between = Cast({"0": Seen(1), "a": SlowStartError("no contact", "")})
+    assert [one.late for one in played(between, checked("0"), checked("a"), checked("b"))] == [
+        False,
+        True,
+        True,
+    ]
+    fell = played(Cast({}, begins=StartError("it fell", "")), checked("a"))
+    assert [one.late for one in fell] == [False]
 
 
 def test_after_a_start_in_between_that_failed_nothing_is_reached() -> None:
@@ -113,7 +126,7 @@ def test_after_a_start_in_between_that_failed_nothing_is_reached() -> None:
         ("b", Verdict.FAIL, "not reached: it ended", False),
     ]
     assert cast_.done == ["0", "a"]
-    assert [one.late for one in results] == [False, True, True]
+    assert [one.late for one in results] == [False, False, False]
 
 
 @pytest.mark.parametrize("error", [Missing("Xno key"), LookupError("Xno key"), KeyError("Xno key")])
