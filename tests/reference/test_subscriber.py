@@ -39,7 +39,7 @@ Wri = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 class Publisher(WorkflowRuntimeServer):
-    """A server with a data store."""
+    """A server with a data store that a test changes, and that alone is published."""
 
     def __init__(self) -> None:
         super().__init__(WORKFLOW)
@@ -59,6 +59,10 @@ class Publisher(WorkflowRuntimeServer):
         if b"pb_entire_workflow" in body[0]:
             return self.pb_entire_workflow()
         return super().receiver(body)
+
+    def _tick(self) -> None:
+        for _ in self._scheduler.tick(time.time()):
+            pass
 
     def change(self, state: str, now: float) -> None:
         batch = Batch()
