@@ -449,3 +449,64 @@ def test_changes_belong_to_the_operation_whose_tasks_they_are_about() -> None:
     assert not pairs.owns(one, "workflow status")
     assert pairs.owns(by_id["cli/broadcast/set"], "broadcast 1/setting_c environment/OTHER")
     assert not pairs.owns(by_id["cli/broadcast/set"], "broadcast 1/setting_g environment/WRI")
+
+
+class Shown:
+    """An observer that shows one state after the other, and is told what to do in between."""
+
+    def __init__(self, *states: dict[str, str]) -> None:
+        self.states = list(states)
+        self.told: list[str] = []
+
+    def mutate(self, name: str, **_: Any) -> str:
+        self.told.append(name)
+        return ""
+
+    def wait_for(self, *_: Any) -> dict[str, str]:
+        return self.states.pop(0)
+
+    wait = wait_for
+
+
+WAITING = {"1/foo state": "waiting", "workflow status": "paused"}
+RESUMED = {"1/foo state": "waiting", "workflow status": "running"}
+RUNNING = {"1/foo state": "running", "workflow status": "running"}
+LATER = Operation(
+    "cli/trigger/paused",
+    "",
+    "it runs as soon as the workflow is resumed",
+    Command(()),
+    "alone",
+    expect=Expectation({"1/foo state": "running"}),
+    midway=Expectation({"1/foo state": "waiting"}),
+    then=(("resume", {}),),
+)
+
+
+@pytest.mark.parametrize(
+    ("states", "facts"),
+    [
+        ((WAITING, RESUMED), []),
+        ((WAITING, RUNNING), ["1/foo state"]),
+        (({**WAITING, "1/bar state": "failed"}, RESUMED), ["1/bar state"]),
+    ],
+)
+def test_what_an_error_denies_may_come_later(states: Any, facts: list[str]) -> None:
+    observer: Any = Shown(*states)
+    _, found, _ = pairs.denied(observer, LATER, WAITING, 1)
+    assert [change.fact for change in found] == facts
+    assert observer.told == ["resume"]
+
+
+@pytest.mark.parametrize(
+    ("states", "early"),
+    [
+        ((WAITING, RUNNING), []),
+        ((RUNNING, RUNNING), ["1/foo state is running, not waiting"]),
+    ],
+)
+def test_an_effect_can_come_too_early(states: Any, early: list[str]) -> None:
+    observer: Any = Shown(*states)
+    after, found, too_early = pairs.effect(observer, LATER, WAITING, 1)
+    assert (after, too_early) == (RUNNING, early)
+    assert [change.fact for change in found] == ["1/foo state", "workflow status"]

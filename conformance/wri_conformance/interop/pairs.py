@@ -17,7 +17,7 @@ from wri_conformance.interop.cells import Cell, by_hand
 from wri_conformance.interop.clients import Client
 from wri_conformance.interop.forking import DriverError
 from wri_conformance.interop.judge import Judgement, Outcome, Told
-from wri_conformance.interop.observer import Unreachable
+from wri_conformance.interop.observer import Observer, Unreachable
 from wri_conformance.interop.operations import (
     Answer,
     Command,
@@ -32,7 +32,7 @@ from wri_conformance.interop.operations import (
 from wri_conformance.interop.servers import Scheduler, Stable
 from wri_conformance.interop.state import Change, Expectation, State, changes
 from wri_conformance.interop.subjects import Subject, patient
-from wri_conformance.interop.verdicts import Verdict
+from wri_conformance.interop.verdicts import QUIET, Verdict
 from wri_conformance.interop.workflows import Workflow
 from wri_conformance.mistakes import Mistake
 from wri_conformance.runs import StartError, Workshop
@@ -47,8 +47,6 @@ _UNDONE: Final = 5.0
 _ATTEMPTS: Final = 3
 _IGNORED: Final = frozenset({"log debug", "stops at cycle", "stops at task", "stops at time"})
 """Facts that change by themselves, unless an operation is about them."""
-
-_QUIET: Final = frozenset({Verdict.OK, Verdict.NOT_APPLICABLE})
 
 
 @frozen
@@ -107,7 +105,7 @@ class Pair:
             if not left:
                 break
             for cell in self._round(left, solo=attempt > 0):
-                if cell.verdict not in _QUIET:
+                if cell.verdict not in QUIET:
                     self.say(f"{cell.operation.id}: {cell.verdict.value}: {cell.judgement.reason}")
                 rounds[cell.operation.id].append(cell)
             left = [one for one in left if not settled(rounds[one.id])]
@@ -237,24 +235,11 @@ class Pair:
         if why := _invisible(one, before):
             return _unknown(one, why)
         seen = self._act(scheduler, one)
-        expect = one.expect or Expectation({})
         success = seen.told.outcome is Outcome.SUCCESS
-        too_early: list[str] = []
-        if one.midway is not None and success:
-            middle = observer.wait_for(lambda _: False, _NOTHING * self.scale)
-            too_early = one.midway.missing(middle)
-        for name, arguments in one.then:
-            observer.mutate(name, **arguments)
-        after = (
-            observer.wait(expect, _EFFECT * self.scale)
-            if success
-            else observer.wait_for(lambda _: False, _NOTHING * self.scale)
-        )
-        found = _changes(before, after, expect)
-        if one.then and not success:
-            found = []  # what the suite itself did then
+        wait = effect if success else denied
+        after, found, too_early = wait(observer, one, before, self.scale)
         cell = _judged(one, seen, before, after, found)
-        if too_early and success:
+        if too_early:
             cell = evolve(
                 cell,
                 judgement=Judgement(
@@ -479,6 +464,38 @@ class Pair:
         return evolve(act, args={**act.args, "request_string": filled})
 
 
+def effect(
+    observer: Observer, one: Operation, before: State, scale: float
+) -> tuple[State, list[Change], list[str]]:
+    """Let an effect come about; return the state, what changed, and what came too early."""
+    expect = one.expect or Expectation({})
+    too_early: list[str] = []
+    if one.midway is not None:
+        middle = observer.wait_for(lambda _: False, _NOTHING * scale)
+        too_early = one.midway.missing(middle)
+    for name, arguments in one.then:
+        observer.mutate(name, **arguments)
+    after = observer.wait(expect, _EFFECT * scale)
+    return after, _changes(before, after, expect), too_early
+
+
+def denied(
+    observer: Observer, one: Operation, before: State, scale: float
+) -> tuple[State, list[Change], list[str]]:
+    """Return the same of what an error denies: nothing should change, nor come about later."""
+    expect = one.expect or Expectation({})
+    after = observer.wait_for(lambda _: False, _NOTHING * scale)
+    found = _changes(before, after, expect)
+    if one.then:
+        for name, arguments in one.then:
+            observer.mutate(name, **arguments)
+        later = observer.wait(expect, _NOTHING * scale)
+        # The suite changed something itself; what the operation is about, it did not.
+        found += [one for one in _changes(after, later, expect) if one.fact in expect.facts]
+        after = later
+    return after, found, []
+
+
 def _groups(operations: Sequence[Operation], *, solo: bool) -> Iterable[list[Operation]]:
     """Yield what is tried together: all that only reads, all that writes, and each other one."""
     for stage in ("read", "write"):
@@ -564,7 +581,7 @@ def _cell(
     changed: Iterable[Change],
 ) -> Cell:
     slow = judge.too_slow(seen.told, _slowest(seen.trace))
-    if slow and judgement.verdict not in _QUIET:
+    if slow and judgement.verdict not in QUIET:
         judgement = Judgement(Verdict.INCONCLUSIVE, slow)
     return Cell(
         one,
@@ -601,7 +618,7 @@ def _unknown(one: Operation, why: str, seen: _Played | None = None) -> Cell:
 
 def settled(cells: Sequence[Cell]) -> bool:
     """Tell whether nothing more has to be tried: it was right at once, or came out twice alike."""
-    if cells and cells[0].verdict in _QUIET:
+    if cells and cells[0].verdict in QUIET:
         return True
     verdicts = [cell.verdict for cell in cells]
     return any(verdicts.count(v) > 1 for v in verdicts if v is not Verdict.INCONCLUSIVE) or (
