@@ -1,11 +1,12 @@
 """The suite on trial: plays its scenarios with every mutant, many at once."""
 
 import faulthandler
+import math
 import multiprocessing
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -26,6 +27,7 @@ SCALES = (0.2, 0.5, 1.0)
 with more patience, since a busy machine must not decide."""
 
 _LIVES = 4  # times that processes of the suite may die
+_WAITING = 0.75  # of all workers may wait, as long as there is something else to do
 _OWN, _SHARED = 6, 40  # scenarios that a worker plays with one mutant before it takes another
 
 
@@ -46,11 +48,15 @@ class Trial:
 
 
 @frozen(eq=False)
-class _Task:
+class Task:
+    """Scenarios to play with one mutant."""
+
     fault: Fault
     scenarios: tuple[str, ...]
     record: bool = False
     patient: bool = True
+    waits: bool = False
+    """Whether most of its time is spent waiting."""
 
 
 @define
@@ -66,7 +72,7 @@ class _Worker:
     def __attrs_post_init__(self) -> None:
         self.workshop.spawn = self.nursery.spawn
 
-    def carry_out(self, task: _Task) -> Trial:
+    def carry_out(self, task: Task) -> Trial:
         began = time.monotonic()
         findings: list[Finding] = []
         reached: dict[str, frozenset[str]] = {}
@@ -94,7 +100,7 @@ class _Worker:
         return Trial(task.fault.name, tuple(findings), retried, seconds, reached)
 
     def _play(
-        self, task: _Task, stage: Stage, scenario: Scenario, *, record: bool
+        self, task: Task, stage: Stage, scenario: Scenario, *, record: bool
     ) -> tuple[list[Finding], frozenset[str]]:
         """Return what came of the checks, and the places that the server ran if they are wanted."""
         if not record:
@@ -140,7 +146,7 @@ def _begin(
     _worker = _Worker(reference, specification, scenarios, Nursery(parent=nursery))
 
 
-def _carry_out(task: _Task) -> Trial:
+def _carry_out(task: Task) -> Trial:
     assert _worker is not None
     return _worker.carry_out(task)
 
@@ -189,7 +195,7 @@ class SelfTest:
                 if not lives:
                     raise WorkerError("a process of the suite died, again and again") from None
 
-    def _all(self, waiting: list[_Task]) -> Iterator[tuple[_Task, Trial]]:
+    def _all(self, waiting: list[Task]) -> Iterator[tuple[Task, Trial]]:
         """Carry out tasks, each in one of as many processes as there are workers.
 
         What is done is taken out of `waiting`, to which more may be added meanwhile.
@@ -206,14 +212,11 @@ class SelfTest:
                 self.nursery,
             ),
         )
-        futures: dict[Future[Trial], _Task] = {}
-        known: set[_Task] = set()
+        futures: dict[Future[Trial], Task] = {}
         try:
             while waiting:
-                for task in waiting:
-                    if task not in known:
-                        known.add(task)
-                        futures[pool.submit(_carry_out, task)] = task
+                for task in upcoming(waiting, set(futures.values()), self.workers):
+                    futures[pool.submit(_carry_out, task)] = task
                 for future in wait(futures, return_when=FIRST_COMPLETED).done:
                     task = futures.pop(future)
                     try:
@@ -233,7 +236,7 @@ class SelfTest:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _controls(self) -> Iterator[_Task]:
+    def _controls(self) -> Iterator[Task]:
         """Yield all that concerns the peers without a fault."""
         for fault in self.faults:
             if not fault.breaks and not self.owed_only:
@@ -242,26 +245,47 @@ class SelfTest:
                 every = list(trial.others(fault, self.scenarios, {}))
                 yield from _tasks(fault, every, record=bool(fault.control))
 
-    def _owed(self) -> Iterator[_Task]:
+    def _owed(self) -> Iterator[Task]:
         """Yield what mutants are made for, which takes longest."""
         for fault in self.faults:
-            yield from _tasks(fault, list(trial.owed(fault, self.scenarios)))
+            yield from _tasks(fault, list(trial.owed(fault, self.scenarios)), waits=True)
 
-    def _others(self, reached: Mapping[str, Mapping[str, frozenset[str]]]) -> Iterator[_Task]:
-        """Yield what else mutants can show; first those of which most time is spent waiting."""
-        for fault in sorted(self.faults, key=lambda one: "server" in one.roles):
+    def _others(self, reached: Mapping[str, Mapping[str, frozenset[str]]]) -> Iterator[Task]:
+        """Yield what else mutants can show."""
+        for fault in self.faults:
             if fault.breaks:
                 known = reached.get(fault.control, {})
                 others = list(trial.others(fault, self.scenarios, known))
-                yield from _tasks(fault, others, patient=self.patient)
+                waits = "server" not in fault.roles
+                yield from _tasks(fault, others, patient=self.patient, waits=waits)
+
+
+def upcoming(tasks: Iterable[Task], running: Set[Task], workers: int) -> list[Task]:
+    """Return which tasks to begin, so that a part of the workers has something else than to wait.
+
+    Processors would be idle otherwise first, and too busy to wait for afterwards.
+    """
+    free = workers - len(running)
+    left = [task for task in tasks if task not in running]
+    waits = [task for task in left if task.waits]
+    works = [task for task in left if not task.waits]
+    room = max(0, math.ceil(workers * _WAITING) - sum(task.waits for task in running))
+    most = max(room, free - len(works))
+    chosen = waits[: min(free, most)]
+    return chosen + works[: free - len(chosen)]
 
 
 def _tasks(
-    fault: Fault, scenarios: Sequence[Scenario], *, record: bool = False, patient: bool = True
-) -> Iterator[_Task]:
+    fault: Fault,
+    scenarios: Sequence[Scenario],
+    *,
+    record: bool = False,
+    patient: bool = True,
+    waits: bool = False,
+) -> Iterator[Task]:
     """Yield scenarios in portions; those that share a server come together."""
     shared = [one.id for one in scenarios if one.server == "shared"]
     own = [one.id for one in scenarios if one.server != "shared"]
     for names, most in ((own, _OWN), (shared, _SHARED)):
         for first in range(0, len(names), most):
-            yield _Task(fault, tuple(names[first : first + most]), record, patient)
+            yield Task(fault, tuple(names[first : first + most]), record, patient, waits)

@@ -9,6 +9,7 @@ from wri_conformance import scenario as scenarios
 from wri_conformance import trial
 from wri_conformance.matrix import Matrix
 from wri_conformance.scenario import Scenario
+from wri_conformance.selftest import Task, upcoming
 from wri_conformance.specification import load as load_specification
 from wri_conformance.trial import Fault, Finding, Outcome
 from wri_conformance.verdict import Result, Verdict
@@ -163,6 +164,28 @@ def test_a_fault_is_what_the_nursery_lists() -> None:
     assert Fault.from_json({**listed, "replaces": None}).replaces is None
     assert Fault("n", "a", ("*",)) == Fault("n", "a", ("*",), (), frozenset(), "", None)
     assert not Fault("n", "a", ("*",)).gross
+
+
+@pytest.mark.parametrize(
+    ("left", "running", "begun"),
+    [
+        ("WWWWwwww", "", "WWWw"),  # three of four workers wait
+        ("wwwwW", "", "Wwww"),  # fewer, if there is no more to wait for
+        ("WWWWW", "", "WWWW"),  # all, if there is nothing else
+        ("WWww", "WWW", "w"),
+        ("WWw", "WW", "Ww"),
+        ("WWw", "www", "W"),
+        ("W", "WWWW", ""),
+        ("", "w", ""),
+    ],
+)
+def test_some_workers_have_something_else_than_to_wait(left: str, running: str, begun: str) -> None:
+    def tasks(kinds: str) -> list[Task]:
+        return [Task(Fault("one", "", ("*",)), (), waits=kind == "W") for kind in kinds]
+
+    under_way = tasks(running)
+    found = upcoming([*under_way, *tasks(left)], set(under_way), 4)
+    assert "".join("W" if task.waits else "w" for task in found) == begun
 
 
 def test_who_breaks_everything_is_tried_on_what_it_is_made_for(suite: Sequence[Scenario]) -> None:
