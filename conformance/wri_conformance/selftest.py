@@ -6,7 +6,8 @@ import multiprocessing
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -260,7 +261,7 @@ class SelfTest:
                 yield from _tasks(fault, others, patient=self.patient, waits=waits)
 
 
-def upcoming(tasks: Iterable[Task], running: Set[Task], workers: int) -> list[Task]:
+def upcoming(tasks: Iterable[Task], running: AbstractSet[Task], workers: int) -> list[Task]:
     """Return which tasks to begin, so that a part of the workers has something else than to wait.
 
     Processors would be idle otherwise first, and too busy to wait for afterwards.
