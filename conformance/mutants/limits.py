@@ -113,17 +113,20 @@ class TwentyASecond(Mutant):
 
 @fault("prefers-the-busy", [f"{TIMEOUT}/no-starvation::answers::WRI-LIM-13"])
 class PrefersTheBusy(Router):
-    """Puts off a client for as long as others have asked more often."""
+    """Puts off a client, once, when another has asked much more often."""
 
     def run(self) -> None:
         self.asked: dict[bytes, int] = {}
+        self.slow: set[bytes] = set()
         self.put_off: list[tuple[float, bytes, Body]] = []
         super().run()
 
     def handle(self, client: bytes, frames: Body) -> None:
         now = time.monotonic()
         self.asked[client] = self.asked.get(client, 0) + 1
-        if self.asked[client] == 1 and max(self.asked.values()) > 20:  # noqa: PLR2004
+        often = max(20, 4 * self.asked[client])
+        if client not in self.slow and max(self.asked.values()) > often:
+            self.slow.add(client)
             self.put_off.append((now, client, frames))
         else:
             super().handle(client, frames)

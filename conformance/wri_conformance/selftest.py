@@ -28,7 +28,7 @@ SCALES = (0.2, 0.5, 1.0)
 with more patience, since a busy machine must not decide."""
 
 _LIVES = 4  # times that processes of the suite may die
-_WAITING = 0.75  # of all workers may wait, as long as there is something else to do
+_WAITING = 0.5  # of all workers may wait, as long as there is something else to do
 _OWN, _SHARED = 6, 40  # scenarios that a worker plays with one mutant before it takes another
 
 

@@ -169,11 +169,12 @@ def test_a_fault_is_what_the_nursery_lists() -> None:
 @pytest.mark.parametrize(
     ("left", "running", "begun"),
     [
-        ("WWWWwwww", "", "WWWw"),  # three of four workers wait
+        ("WWWWwwww", "", "WWww"),  # every other worker waits
         ("wwwwW", "", "Wwww"),  # fewer, if there is no more to wait for
         ("WWWWW", "", "WWWW"),  # all, if there is nothing else
         ("WWww", "WWW", "w"),
-        ("WWw", "WW", "Ww"),
+        ("WWw", "W", "WWw"),
+        ("WWWw", "WW", "Ww"),
         ("WWw", "www", "W"),
         ("W", "WWWW", ""),
         ("", "w", ""),
