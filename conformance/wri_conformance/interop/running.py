@@ -317,4 +317,4 @@ def _write(place: Path, document: Mapping[str, Any]) -> None:
 
 def workers() -> int:
     """Return how many pairs are played at a time: nearly all that they do is wait."""
-    return 4 * (os.cpu_count() or 1)
+    return 6 * (os.cpu_count() or 1)
