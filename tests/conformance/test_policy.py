@@ -558,6 +558,7 @@ def test_several_matrices_are_judged_as_one(judged: Callable[..., Done], wri: Wr
     ("arguments", "words"),
     [
         (["gone.yaml"], ["there is no policy 'gone.yaml'", "cylc"]),
+        (["interop.json"], ["interop.json: a policy is a YAML file", "--matrix"]),
         (["--matrix", "gone.json"], ["gone.json", "wri interop"]),
         (["bad.yaml"], ["bad.yaml:2: unknown key 'promise'", "fix: use one of"]),
         (["--matrix", "bad.json"], ["bad.json", "cells"]),

@@ -139,6 +139,8 @@ def find(name: str) -> Path:
         Mistake: there is none.
     """
     path = Path(name)
+    if path.suffix == ".json":
+        raise Mistake("a policy is a YAML file", "give a matrix with --matrix", path)
     if path.is_file():
         return path
     known = sorted(one.stem for one in directory().glob("*.yaml"))
