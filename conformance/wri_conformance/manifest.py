@@ -33,6 +33,7 @@ class KnownFailure:
 
     If there are `versions`, it is about those of the implementation, and no others. A check that
     was not reached is known to fail only if the message says one of the texts in `unreached`.
+    What fails `sometimes` depends on time, and is not wrong to be listed when it passes.
     """
 
     match: tuple[str, ...]
@@ -42,6 +43,7 @@ class KnownFailure:
     expires: dt.date | None = None
     versions: SpecifierSet | None = None
     unreached: tuple[str, ...] = ()
+    sometimes: bool = False
 
     def covers(self, check_id: str) -> bool:
         """Tell whether a check id matches one of the patterns; only `*` is special."""
@@ -289,6 +291,7 @@ def _known_failure(path: Path, number: int, entry: Mapping[str, Any]) -> KnownFa
         expires=day,
         versions=about,
         unreached=tuple(entry.get("unreached", ())),
+        sometimes=entry.get("sometimes", False),
     )
 
 

@@ -121,6 +121,14 @@ def test_a_known_failure_that_passes_is_stale() -> None:
     assert entry.startswith(other)
 
 
+def test_what_fails_sometimes_may_pass() -> None:
+    known = [KnownFailure(match=(ID,), reason="a race", sometimes=True)]
+    assert stale([result(Verdict.PASS)], known, [ID]) == []
+    assert apply_known([result(Verdict.FAIL)], known, TODAY)[0].verdict is Verdict.KNOWN_FAILURE
+    (entry,) = stale([], known, [])
+    assert "matches no check" in entry
+
+
 def test_a_pattern_is_not_stale_if_its_checks_were_not_selected() -> None:
     known = [KnownFailure(match=("server/x::*::*",), reason="")]
     assert stale([], known, [ID]) == []
