@@ -491,7 +491,7 @@ def denied(
             observer.mutate(name, **arguments)
         later = observer.wait(expect, _NOTHING * scale)
         # The suite changed something itself; what the operation is about, it did not.
-        found += [one for one in _changes(after, later, expect) if one.fact in expect.facts]
+        found += [new for new in _changes(after, later, expect) if new.fact in expect.facts]
         after = later
     return after, found, []
 
