@@ -1,6 +1,7 @@
 """What all tests share: a real cylc-flow, installed once and kept."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from wri_conformance import venvs
 from wri_conformance.mistakes import Mistake
 
 CYLC = ("cylc-flow==8.5.4",)
+
+# What a shell starts in the background ignores interrupts, and so would all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
